@@ -1,0 +1,67 @@
+# `make` or `make help` lists what can be done here. Everything is installed into .venv; nothing outside this folder changes.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .make/server
+SETUP_DEV := .make/dev
+UV := .make/uv/bin/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint format proto lock bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(SETUP) ## install the service into .venv
+
+demo: $(SETUP) ## play the demonstration (ARGS=--once to play it to the end and leave)
+	$(BIN)/penchant demo $(ARGS)
+
+up: $(SETUP) ## run the service on this machine
+	$(BIN)/penchant up $(ARGS)
+
+test: $(SETUP_DEV) lint ## check everything: linters, types, architecture, tests
+	$(BIN)/pytest $(ARGS)
+
+lint: $(SETUP_DEV) ## linters, types, architecture, contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint protos
+	$(BIN)/python scripts/proto.py --check
+
+format: $(SETUP_DEV) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(SETUP_DEV) ## generate the Python stubs from protos/
+	$(BIN)/python scripts/proto.py
+
+bench: $(SETUP_DEV) ## measure everything that bench/RESULTS.md shows
+	$(BIN)/penchant bench all $(ARGS)
+
+lock: $(UV) ## choose exact versions anew, into requirements*.lock
+	$(UV) lock -q --upgrade
+	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --extra server -o requirements.lock
+	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --all-extras --group dev -o requirements-dev.lock
+
+clean: ## remove what make made
+	rm -rf .venv .make
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv .make/uv
+	.make/uv/bin/pip install -q --disable-pip-version-check uv==0.13.9
+
+$(BIN)/python: | $(UV)
+	$(UV) venv -q --python $(PYTHON) .venv
+
+$(SETUP): requirements.lock pyproject.toml | $(BIN)/python
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+$(SETUP_DEV): requirements-dev.lock $(SETUP)
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
