@@ -1,0 +1,129 @@
+"""What an item knows of its visitors: how many came, where they came from, how much they went on.
+
+An item's counts are laid out as one sparse vector, so that a vector store adds up a user's score by itself: dimension
+``dimension(source)`` holds c_source,item / visits^g. Three reserved dimensions, which no source can have, hold the
+item's own sums; popularity is thereby a dimension of the same product.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penchant_core.covisitation import Flow
+from penchant_core.tuning import Covisitation
+
+OUT = 0
+"""Dimension of n, the evidence there is for the item as a source."""
+VISITS = 1
+"""Dimension of the visits, which orders items by popularity."""
+POPULARITY = 2
+"""Dimension of ln(1 + visits), the score's popularity term."""
+RESERVED = 16
+
+Dimensions = NDArray[np.uint32]
+Values = NDArray[np.float32]
+
+
+@lru_cache(maxsize=200_000)
+def dimension(item_id: str) -> int:
+    """Return the sparse dimension of a source item: the same on every machine, without a table to agree on.
+
+    Two of n items share one with probability n² / 2³³; their counts are then read as one source's.
+    """
+    digest = blake2b(item_id.encode(), digest_size=4).digest()
+    return RESERVED + int.from_bytes(digest, "little") % (2**32 - RESERVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an item's counts gain."""
+
+    sources: dict[int, float] = field(default_factory=dict)
+    """Dimension of the source → weight."""
+    sums: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    """Gains of n and of the visits."""
+
+
+def changes_of(flow: Flow, settings: Covisitation) -> dict[str, Change]:
+    """Tell every item what a flow means to it; a pair counts for both its ends."""
+    changes: dict[str, Change] = {}
+
+    def add(source: str, target: str, weight: float) -> None:
+        sources = changes.setdefault(target, Change()).sources
+        dim = dimension(source)
+        sources[dim] = sources.get(dim, 0.0) + weight
+        changes.setdefault(source, Change()).sums[0] += weight
+
+    for (source, target), weight in flow.pairs.items():
+        add(source, target, weight)
+        if settings.reverse:
+            add(target, source, weight * settings.reverse)
+    for item_id, weight in flow.visits.items():
+        changes.setdefault(item_id, Change()).sums[1] += weight
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """An item's counts; ``dims`` ascending and unique, ``values`` > 0, both of shape (n,)."""
+
+    dims: Dimensions = field(default_factory=lambda: np.empty(0, np.uint32))
+    values: Values = field(default_factory=lambda: np.empty(0, np.float32))
+    out: float = 0.0
+    visits: float = 0.0
+
+    def with_change(self, change: Change, settings: Covisitation) -> "Counts":
+        """Add a change; of more sources than ``settings.width`` the strongest stay."""
+        new_dims = np.fromiter(change.sources.keys(), np.uint32, len(change.sources))
+        new_values = np.fromiter(change.sources.values(), np.float32, len(change.sources))
+        order = np.argsort(new_dims)
+        new_dims, new_values = new_dims[order], new_values[order]
+        dims, values = self.dims, self.values
+        if len(new_dims):
+            at = np.searchsorted(dims, new_dims)
+            known = np.zeros(len(new_dims), bool) if not len(dims) else dims[np.minimum(at, len(dims) - 1)] == new_dims
+            values = values.copy()
+            values[at[known]] += new_values[known]
+            dims = np.insert(dims, at[~known], new_dims[~known])
+            values = np.insert(values, at[~known], new_values[~known])
+            dims, values = _kept(dims, values, settings.width)
+        out, visits = max(0.0, self.out + change.sums[0]), max(0.0, self.visits + change.sums[1])
+        return Counts(dims, values, out, visits)
+
+    def weighted(self, settings: Covisitation) -> Values:
+        """Return the values divided by visits^g, as the score reads them: float32, shape (n,)."""
+        if not settings.popularity_exponent or self.visits <= 0.0:
+            return self.values
+        return self.values * np.float32(self.visits**-settings.popularity_exponent)
+
+    def as_sparse(self, settings: Covisitation) -> tuple[list[int], list[float]]:
+        """Return the sparse vector that a store keeps: dimensions and values."""
+        sums = {OUT: self.out, VISITS: self.visits, POPULARITY: float(np.log1p(self.visits))}
+        own = {dim: value for dim, value in sums.items() if value > 0.0}
+        return [*own, *self.dims.tolist()], [*own.values(), *self.weighted(settings).tolist()]
+
+    @staticmethod
+    def from_sparse(dims: list[int], values: list[float], settings: Covisitation) -> "Counts":
+        """Read back what ``as_sparse`` laid out."""
+        all_dims, all_values = np.array(dims, np.uint32), np.array(values, np.float32)
+        order = np.argsort(all_dims)
+        all_dims, all_values = all_dims[order], all_values[order]
+        first = int(np.searchsorted(all_dims, RESERVED))
+        sums: Mapping[int, float] = dict(zip(all_dims[:first].tolist(), all_values[:first].tolist(), strict=True))
+        visits = sums.get(VISITS, 0.0)
+        raw = all_values[first:]
+        if settings.popularity_exponent and visits > 0.0:
+            raw = raw * np.float32(visits**settings.popularity_exponent)
+        return Counts(all_dims[first:], raw, sums.get(OUT, 0.0), visits)
+
+
+def _kept(dims: Dimensions, values: Values, width: int) -> tuple[Dimensions, Values]:
+    # A pair taken back leaves the rounding error of its sum, a millionth of what was there; it is no evidence.
+    keep = np.flatnonzero(values > 1e-6 * values.max(initial=0.0))
+    if len(keep) > width:
+        keep = np.sort(keep[np.argsort(-values[keep], kind="stable")[:width]])
+    return dims[keep], values[keep]

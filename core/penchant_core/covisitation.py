@@ -1,0 +1,99 @@
+"""Live co-visitation: what people went on to, counted so that order and repetition of delivery do not matter.
+
+The counts of a user are a function of the *set* of their events (``flow_of``). What an event adds is the difference
+between the set with and without it, so a late or repeated event leaves the same counts as a timely single one.
+
+With c_ji the decayed count of "j, then i" (and, at a lower weight, "i, then j"), n_j = Σ_i c_ji and v_i the visits of
+an item, the score uses together(j → i) = c_ji / (n_j + κ) / v_i^g. Counts age by a half-life H counted from one fixed
+day for all items (forward decay, Cormode et al. 2009): a pair at time t adds w · 2^((t - LANDMARK) / H), which is again
+a sum that does not depend on order.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from penchant_core.ledger import FORGOTTEN, Ledger
+from penchant_core.model import Event
+from penchant_core.tuning import DAY, Covisitation, Weights
+
+LANDMARK = 1_767_225_600_000
+"""2026-01-01 in milliseconds: the day on which an aging count weighs its plain value."""
+
+Occurrence = tuple[str, int]
+"""Item and time of a user's first approving event on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Changes of the counts, to be added exactly once."""
+
+    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(source, target) → weight, forward only; the item side adds the reverse."""
+    visits: Mapping[str, float] = field(default_factory=dict)
+    """Item → weight of users who came to it."""
+
+    def __bool__(self) -> bool:
+        return bool(self.pairs or self.visits)
+
+
+def aged(time: int, settings: Covisitation) -> float:
+    """Return the weight, on the landmark's scale, of something counted at *time* (milliseconds)."""
+    if settings.half_life_days is None:
+        return 1.0
+    return float(2.0 ** ((time - LANDMARK) / (settings.half_life_days * DAY)))
+
+
+def occurrences(events: Iterable[Event], weights: Weights) -> list[Occurrence]:
+    """Return the items approved of, in the order of their first approving event."""
+    first: dict[str, int] = {}
+    for event in events:
+        approving = event.item_id and event.type != FORGOTTEN and weights.weigh(event.type, event.value) > 0.0
+        if approving and event.item_id not in first:
+            first[event.item_id] = event.occurred_at
+    return list(first.items())
+
+
+def _pairs(path: Sequence[Occurrence], since: int, settings: Covisitation) -> Iterator[tuple[tuple[str, str], float]]:
+    for position in range(since, len(path)):
+        target, time = path[position]
+        weight = aged(time, settings)
+        for source, _ in reversed(path[max(0, position - settings.reach) : position]):
+            yield (source, target), weight
+            weight *= settings.step_decay
+
+
+def flow_between(before: Sequence[Occurrence], after: Sequence[Occurrence], settings: Covisitation) -> Flow:
+    """Return what the counts gain (or lose) when a user's path changes from *before* to *after*."""
+    same = 0
+    for old, new in zip(before, after, strict=False):
+        if old != new:
+            break
+        same += 1
+    pairs: dict[tuple[str, str], float] = {}
+    visits: dict[str, float] = {}
+    for path, sign in ((before, -1.0), (after, 1.0)):
+        for pair, weight in _pairs(path, same, settings):
+            pairs[pair] = pairs.get(pair, 0.0) + sign * weight
+        for item_id, time in path[same:]:
+            visits[item_id] = visits.get(item_id, 0.0) + sign * aged(time, settings)
+    return Flow({p: w for p, w in pairs.items() if w}, {i: w for i, w in visits.items() if w})
+
+
+def fold(ledger: Ledger, events: Sequence[Event], weights: Weights, settings: Covisitation) -> tuple[Ledger, Flow]:
+    """Fold a user's *events* into the ledger; return the new ledger and what the counts gain by it."""
+    united = ledger.united(events)
+    before = occurrences(ledger.live, weights)
+    after = occurrences(united, weights)
+    return ledger.bounded(united), flow_between(before, after, settings)
+
+
+def added(flows: Iterable[Flow]) -> Flow:
+    """Return the sum of flows."""
+    pairs: dict[tuple[str, str], float] = {}
+    visits: dict[str, float] = {}
+    for flow in flows:
+        for pair, weight in flow.pairs.items():
+            pairs[pair] = pairs.get(pair, 0.0) + weight
+        for item_id, weight in flow.visits.items():
+            visits[item_id] = visits.get(item_id, 0.0) + weight
+    return Flow(pairs, visits)

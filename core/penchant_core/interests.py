@@ -1,0 +1,242 @@
+"""Interests: what a ledger says of a user's taste, as vectors that a store can search by.
+
+The score of an item i for a user is linear in the signals k of the ledger::
+
+    score(i) = Σ_k w_k · [ content_k · ⟨e_k, v_i⟩ + together_k · c_ki / visits_i^g ] + γ · ln(1 + visits_i)
+
+so it is one dense product (Σ_k w_k content_k e_k) · v_i and one sparse product, and every part can be told apart again.
+With n_k the evidence there is for the item of signal k and κ pseudo-counts, ``content_k = s · κ / (n_k + κ)`` and
+``together_k = β / (n_k + κ)``: a source seen often speaks through its counts, a rare one through its words.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from penchant_core.counts import Counts
+from penchant_core.covisitation import aged
+from penchant_core.model import Event, Item
+from penchant_core.tuning import DAY, Covisitation, Scoring, Tuning, Weights
+from penchant_core.vectors import Matrix, Vector, unit
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An item as the catalogue holds it."""
+
+    item: Item
+    vector: Vector
+    counts: Counts
+
+
+class Source(StrEnum):
+    """What of an event speaks."""
+
+    ITEM = "item"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing of the ledger that speaks for (or against) items, and how loudly."""
+
+    event: Event
+    source: Source
+    weight: float
+    """w_k: the approving signals' weights add up to 1, the disapproving ones' to −1 or less in size."""
+    content: float
+    """content_k."""
+    together: float
+    """together_k; 0 for words and for disapproval."""
+    interest: int
+    """Which interest it belongs to, from 0; −1 for disapproval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interests:
+    """A user's taste, ready to search by."""
+
+    signals: tuple[Signal, ...]
+    """Newest first."""
+    vectors: Matrix
+    """e_k, shape (signals, dim), unit rows."""
+    content: Vector
+    """Σ w_k · content_k · e_k, shape (dim,); disapproval included."""
+    directions: tuple[Vector, ...]
+    """The same for each interest alone, approval only, strongest interest first."""
+    shares: tuple[float, ...]
+    """Each interest's part of the approving weight; they add up to 1."""
+    sources: Mapping[str, float]
+    """Item → w_k · together_k."""
+    popularity: float
+    """γ on the scale of the counts."""
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing is known that speaks for any item."""
+        return not self.shares
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    event: Event
+    weight: float
+    source: Source
+    key: str
+
+
+def texts_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[str]:
+    """Return the words among *events* whose vectors ``interests_of`` will want."""
+    return [voice.key for voice in _voices(events, scoring, weights) if voice.source is Source.TEXT]
+
+
+def items_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[str]:
+    """Return the items among *events* that ``interests_of`` will want to know."""
+    return [voice.key for voice in _voices(events, scoring, weights) if voice.source is Source.ITEM]
+
+
+def _voices(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[_Voice]:
+    """Return what the newest distinct things say, newest first."""
+    things: dict[tuple[str, str], list[tuple[Event, float]]] = {}
+    for event in sorted(events, key=lambda e: (e.occurred_at, e.event_id), reverse=True):
+        weight = weights.weigh(event.type, event.value)
+        thing = (event.item_id, event.text if not event.item_id else "")
+        if weight and (thing in things or len(things) < scoring.recent):
+            things.setdefault(thing, []).append((event, weight))
+    voices = []
+    latest = max((said[0][0].occurred_at for said in things.values()), default=0)
+    for rank, said in enumerate(things.values()):
+        decay = scoring.rank_decay**rank
+        if scoring.half_life_days is not None:
+            decay *= 2.0 ** ((said[0][0].occurred_at - latest) / (scoring.half_life_days * DAY))
+        # The newest event on a thing decides for or against; the strongest of that side speaks for them all.
+        side = [(event, weight) for event, weight in said if weight * said[0][1] > 0.0]
+        event, weight = max(side, key=lambda one: abs(one[1]))
+        if event.item_id:
+            voices.append(_Voice(event, weight * decay, Source.ITEM, event.item_id))
+        worded = next(((e, w) for e, w in side if e.text), None)
+        if worded is not None and (share := scoring.words if event.item_id else 1.0):
+            voices.append(_Voice(worded[0], worded[1] * decay * share, Source.TEXT, worded[0].text))
+    return voices
+
+
+def interests_of(
+    events: Iterable[Event],
+    known: Mapping[str, Known],
+    texts: Mapping[str, Vector],
+    tuning: Tuning,
+    now: int,
+) -> Interests:
+    """Return the interests behind a ledger's events.
+
+    Signals whose item is not in *known* or whose words are not in *texts* are left out. *now* (milliseconds) matters
+    only where counts age.
+    """
+    scoring, counted = tuning.scoring, tuning.covisitation
+    voices, rows = [], []
+    for voice in _voices(events, scoring, tuning.weights):
+        if voice.source is Source.ITEM and voice.key in known:
+            rows.append(known[voice.key].vector)
+        elif voice.source is Source.TEXT and voice.key in texts:
+            rows.append(texts[voice.key])
+        else:
+            continue
+        voices.append(voice)
+    approval = sum(voice.weight for voice in voices if voice.weight > 0.0)
+    total = sum(abs(voice.weight) for voice in voices)
+    vectors = np.array(rows, np.float32) if rows else np.empty((0, 0), np.float32)
+    groups = _grouped([voice.weight for voice in voices], vectors, scoring)
+    scale = aged(now, counted)
+    signals = tuple(
+        _signal(
+            voice, voice.weight / (approval if voice.weight > 0.0 else total), group, known, scoring, counted, scale
+        )
+        for voice, group in zip(voices, groups, strict=True)
+    )
+    return _summed(signals, vectors, scoring.popularity)
+
+
+def _signal(
+    voice: _Voice,
+    weight: float,
+    interest: int,
+    known: Mapping[str, Known],
+    scoring: Scoring,
+    counted: Covisitation,
+    scale: float,
+) -> Signal:
+    if weight < 0.0:
+        return Signal(voice.event, voice.source, weight, scoring.dislike, 0.0, interest)
+    counts = known[voice.key].counts if voice.source is Source.ITEM else Counts()
+    pairs = scoring.together if voice.source is Source.ITEM else 0.0
+    if scoring.evidence > 0.0:
+        # Counts stand on the landmark's scale: κ is brought there, and visits^g back from it.
+        prior = scoring.evidence * scale
+        content = scoring.content * prior / (counts.out + prior)
+        together = pairs / (counts.out + prior) * scale**counted.popularity_exponent
+    else:
+        content = scoring.content
+        together = pairs * max(counts.visits, scale) ** -scoring.source_exponent
+        together *= scale ** (scoring.source_exponent + counted.popularity_exponent - 1.0)
+    return Signal(voice.event, voice.source, weight, content, together, interest)
+
+
+def _grouped(weights: Sequence[float], vectors: Matrix, scoring: Scoring) -> list[int]:
+    """Give every approving signal an interest: the heaviest signal leads one, the like-minded join it."""
+    groups = [-1] * len(weights)
+    leaders: list[int] = []
+    likeness = vectors @ vectors.T
+    for k in sorted(range(len(weights)), key=lambda k: -weights[k]):
+        if weights[k] <= 0.0:
+            continue
+        closest = max(range(len(leaders)), key=lambda g: float(likeness[k, leaders[g]]), default=-1)
+        apart = closest < 0 or likeness[k, leaders[closest]] < scoring.apart
+        if apart and len(leaders) < scoring.interests:
+            closest = len(leaders)
+            leaders.append(k)
+        groups[k] = closest
+    return groups
+
+
+def _summed(signals: tuple[Signal, ...], vectors: Matrix, popularity: float) -> Interests:
+    weights = np.array([s.weight * s.content for s in signals], np.float32)
+    count = 1 + max((s.interest for s in signals), default=-1)
+    shares = [0.0] * count
+    sources: dict[str, float] = {}
+    for signal in signals:
+        if signal.interest >= 0:
+            shares[signal.interest] += signal.weight
+        if signal.together:
+            sources[signal.event.item_id] = sources.get(signal.event.item_id, 0.0) + signal.weight * signal.together
+    of = np.array([s.interest for s in signals])
+    order = sorted(range(count), key=lambda g: -shares[g])
+    renumbered = {old: new for new, old in enumerate(order)}
+    return Interests(
+        signals=tuple(
+            Signal(s.event, s.source, s.weight, s.content, s.together, renumbered.get(s.interest, -1)) for s in signals
+        ),
+        vectors=vectors,
+        content=weights @ vectors,
+        directions=tuple(weights[of == g] @ vectors[of == g] for g in order),
+        shares=tuple(shares[g] for g in order),
+        sources=sources,
+        popularity=popularity,
+    )
+
+
+def of_item(known: Known, tuning: Tuning, now: int) -> Interests:
+    """Return the interests of somebody who liked this one item: the question behind "similar items"."""
+    event = Event(event_id="", user_id="", type="like", occurred_at=now, item_id=known.item.item_id)
+    plain = Tuning(Weights({"like": 1.0}), tuning.covisitation, tuning.scoring)
+    return interests_of([event], {known.item.item_id: known}, {}, plain, now)
+
+
+def of_words(text: str, vector: Vector, tuning: Tuning, now: int) -> Interests:
+    """Return the interests of somebody who said this: the question behind a search, cosine as score."""
+    event = Event(event_id="", user_id="", type="search", occurred_at=now, text=text)
+    found = interests_of([event], {}, {text: unit(vector)}, Tuning(Weights({"search": 1.0}), tuning.covisitation), now)
+    scale = np.float32(1.0 / found.signals[0].content)
+    signal = Signal(event, Source.TEXT, 1.0, 1.0, 0.0, 0)
+    return Interests((signal,), found.vectors, found.content * scale, (found.content * scale,), (1.0,), {}, 0.0)

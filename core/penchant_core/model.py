@@ -1,0 +1,50 @@
+"""Facts, frozen: what users did and said, and what can be recommended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing a user did or said. Times are milliseconds since 1970, UTC."""
+
+    event_id: str
+    """Unique per user; the same id again is the same event."""
+    user_id: str
+    type: str
+    occurred_at: int
+    item_id: str = ""
+    text: str = ""
+    value: float | None = None
+    surface: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that can be recommended, understood by its words."""
+
+    item_id: str
+    title: str = ""
+    description: str = ""
+    categories: tuple[str, ...] = ()
+    price: float | None = None
+    unavailable: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """What the encoder reads."""
+        return "\n".join(filter(None, (self.title, self.description, ", ".join(self.categories))))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which items may be listed; conditions are joined by "and"."""
+
+    categories: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    min_price: float | None = None
+    max_price: float | None = None
+    exclude: frozenset[str] = frozenset()
+    include_seen: bool = False

@@ -1,0 +1,251 @@
+"""The two stories of Penchant: *learn* from what people do, *recommend* what they will like. Read this first.
+
+Learning is two steps with a durable commit each. The user side folds events into ledgers, a set, so delivery in any
+order and any number of times is harmless. The item side adds up counts, where twice is not once: every commit carries
+its flow and a sequence number, and the counts are saved together with the sequence they include. After a crash between
+the two, ``recover`` adds the one flow that is missing, exactly once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from penchant_core.counts import changes_of
+from penchant_core.covisitation import Flow, added, fold
+from penchant_core.errors import PenchantError, UnknownItem
+from penchant_core.explanation import Reason, explain
+from penchant_core.interests import Interests, Known, interests_of, items_of, of_item, of_words, texts_of
+from penchant_core.ledger import Ledger
+from penchant_core.model import Event, Filter, Item
+from penchant_core.ports import Candidate, Catalogue, Commit, Encoder, Query, Retriever, Tally, Users
+from penchant_core.ranking import balanced, interests_served, ranked
+from penchant_core.tuning import Scoring, Tuning
+from penchant_core.vectors import Vector, unit
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The ports that state lives behind."""
+
+    users: Users
+    catalogue: Catalogue
+    tally: Tally
+    retriever: Retriever
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What became of an event: ``error`` is set when it was refused, and then it changed nothing."""
+
+    event: Event
+    unchanged: bool = False
+    error: PenchantError | None = None
+
+
+class Reader:
+    """Reads a ledger as interests: looks up its items and encodes its words."""
+
+    def __init__(self, catalogue: Catalogue, encoder: Encoder, tuning: Tuning) -> None:
+        self._catalogue = catalogue
+        self._encoder = encoder
+        self._tuning = tuning
+
+    async def read(self, events: Sequence[Event], now: int, scoring: Scoring | None = None) -> Interests:
+        """Return the interests behind *events*; *now* in milliseconds."""
+        tuning = self._tuning if scoring is None else replace(self._tuning, scoring=scoring)
+        known = await self._catalogue.known(items_of(events, tuning.scoring, tuning.weights))
+        texts = list(dict.fromkeys(texts_of(events, tuning.scoring, tuning.weights)))
+        vectors = await self._encoder.encode(texts) if texts else ()
+        return interests_of(events, known, dict(zip(texts, vectors, strict=True)), tuning, now)
+
+
+class Learner:
+    """The first story. One learner at a time may write to a store."""
+
+    def __init__(self, stores: Stores, encoder: Encoder, tuning: Tuning, clock: Callable[[], int]) -> None:
+        self._stores = stores
+        self._encoder = encoder
+        self._tuning = tuning
+        self._clock = clock
+        self._reader = Reader(stores.catalogue, encoder, tuning)
+        self._settled = False
+        self.sequence = 0
+        """Sequence of the last commit that is wholly applied."""
+
+    async def recover(self) -> None:
+        """Bring the counts up to the users' last commit; to be called before learning, harmless at any time."""
+        sequence, flow = await self._stores.users.last()
+        if await self._stores.tally.sequence() < sequence:
+            await self._count(flow, sequence)
+        self.sequence, self._settled = sequence, True
+
+    async def learn(self, events: Sequence[Event]) -> list[Learnt]:
+        """Learn from a batch; return what became of each event, in order. All that is learnt is durable and applied."""
+        if not self._settled:
+            await self.recover()
+        known = await self._stores.catalogue.known(list({e.item_id for e in events if e.item_id}))
+        accepted = [event for event in events if not event.item_id or event.item_id in known]
+        before = await self._stores.users.ledgers(list({event.user_id for event in accepted}))
+        ledgers, flows = dict(before), []
+        learnt = []
+        for event in events:
+            if event.item_id and event.item_id not in known:
+                learnt.append(Learnt(event, error=UnknownItem(event.item_id)))
+                continue
+            ledger = ledgers[event.user_id]
+            if not ledger.learns_from(event):
+                learnt.append(Learnt(event, unchanged=True))
+                continue
+            ledgers[event.user_id], flow = fold(ledger, [event], self._tuning.weights, self._tuning.covisitation)
+            flows.append(flow)
+            learnt.append(Learnt(event))
+        changed = {user: ledger for user, ledger in ledgers.items() if ledger is not before[user]}
+        if changed:
+            await self._commit(changed, added(flows))
+        return learnt
+
+    async def _commit(self, ledgers: Mapping[str, Ledger], flow: Flow) -> None:
+        now = self._clock()
+        vectors: dict[str, Vector] = {}
+        for user, ledger in ledgers.items():
+            interests = await self._reader.read(ledger.events, now)
+            if not interests.empty:
+                vectors[user] = unit(np.sum(interests.directions, axis=0))
+        sequence = self.sequence + 1
+        self._settled = False
+        await self._stores.users.commit(Commit(sequence, ledgers, vectors, flow))
+        await self._count(flow, sequence)
+        self.sequence, self._settled = sequence, True
+
+    async def _count(self, flow: Flow, sequence: int) -> None:
+        settings = self._tuning.covisitation
+        changes = changes_of(flow, settings)
+        counts = await self._stores.tally.counts(list(changes))
+        changed = {item: counts[item].with_change(change, settings) for item, change in changes.items()}
+        await self._stores.tally.save(changed, sequence)
+
+    async def learn_items(self, items: Sequence[Item]) -> None:
+        """Put items into the catalogue; of items with one id the last wins."""
+        latest = {item.item_id: item for item in items}
+        vectors = await self._encoder.encode([item.words for item in latest.values()])
+        await self._stores.catalogue.put(list(zip(latest.values(), vectors, strict=True)))
+
+    async def forget_items(self, item_ids: Sequence[str]) -> list[str]:
+        """Take items out of the catalogue; return those that were there."""
+        return await self._stores.catalogue.remove(item_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a list should look."""
+
+    size: int = 10
+    filter: Filter = field(default_factory=Filter)
+    explain: bool = False
+    scoring: Scoring | None = None
+    """Another mixture than the service's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """One item of a list, as the catalogue holds it, with its score and why."""
+
+    known: Known
+    score: float
+    interest: int
+    reasons: tuple[Reason, ...] = ()
+
+
+class Recommender:
+    """The second story."""
+
+    def __init__(self, stores: Stores, encoder: Encoder, tuning: Tuning, clock: Callable[[], int]) -> None:
+        self._stores = stores
+        self._encoder = encoder
+        self._tuning = tuning
+        self._clock = clock
+        self._reader = Reader(stores.catalogue, encoder, tuning)
+
+    async def recommend(self, ledger: Ledger, wish: Wish) -> list[Recommended]:
+        """Return what the user behind a ledger would like next, best first."""
+        interests = await self.interests(ledger, wish.scoring)
+        if not wish.filter.include_seen:
+            seen = {event.item_id for event in ledger.live if event.item_id}
+            wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | seen))
+        if interests.empty:
+            return await self._popular(wish)
+        return await self._answer(interests, wish)
+
+    async def interests(self, ledger: Ledger, scoring: Scoring | None = None) -> Interests:
+        """Return the interests that a ledger shows."""
+        return await self._reader.read(ledger.events, self._clock(), scoring)
+
+    async def ledger(self, user_id: str) -> Ledger:
+        """Return a user's ledger, empty for a stranger."""
+        return (await self._stores.users.ledgers([user_id]))[user_id]
+
+    async def similar(self, item_id: str, wish: Wish) -> list[Recommended]:
+        """Return items like one item, by its words and by what people went on to. Raises ``UnknownItem``."""
+        known = await self._stores.catalogue.known([item_id])
+        if item_id not in known:
+            raise UnknownItem(item_id)
+        wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | {item_id}))
+        return await self._answer(of_item(known[item_id], self._tuning, self._clock()), wish)
+
+    async def search(self, text: str, wish: Wish) -> list[Recommended]:
+        """Return items by meaning; the score is the cosine."""
+        vector = (await self._encoder.encode([text]))[0]
+        return await self._answer(of_words(text, vector, self._tuning, self._clock()), wish)
+
+    async def _answer(self, interests: Interests, wish: Wish) -> list[Recommended]:
+        scoring = wish.scoring or self._tuning.scoring
+        directions = interests.directions if len(interests.directions) > 1 else (interests.content,)
+        query = Query(
+            content=interests.content,
+            directions=directions,
+            sources=interests.sources,
+            popularity=interests.popularity,
+            filter=wish.filter,
+            depth=max(scoring.depth, wish.size),
+        )
+        found = await self._stores.retriever.candidates(query)
+        if scoring.balance and len(directions) > 1:
+            known = await self._stores.catalogue.known([candidate.item_id for candidate in found])
+            served = interests_served(np.stack([known[c.item_id].vector for c in found]), directions) if found else []
+            chosen = balanced(found, served, interests.shares, wish.size, scoring.balance)
+        else:
+            chosen = ranked(found, wish.size)
+        return await self._told(chosen, interests, wish)
+
+    async def _told(self, chosen: Sequence[Candidate], interests: Interests, wish: Wish) -> list[Recommended]:
+        known = await self._stores.catalogue.known([candidate.item_id for candidate in chosen])
+        rows = np.stack([known[c.item_id].vector for c in chosen]) if chosen else np.empty((0, 0), np.float32)
+        served = interests_served(rows, interests.directions)
+        return [
+            Recommended(
+                known=known[candidate.item_id],
+                score=candidate.score,
+                interest=interest,
+                reasons=tuple(explain(known[candidate.item_id], interests, self._tuning.covisitation))
+                if wish.explain
+                else (),
+            )
+            for candidate, interest in zip(chosen, served, strict=True)
+        ]
+
+    async def _popular(self, wish: Wish) -> list[Recommended]:
+        found = await self._stores.retriever.popular(wish.filter, wish.size)
+        known = await self._stores.catalogue.known(found)
+        nobody = interests_of([], {}, {}, self._tuning, self._clock())
+        # Nothing is known of the user, so the score is popularity itself, whatever weight it has beside interests.
+        nobody = replace(nobody, popularity=1.0)
+        return [
+            Recommended(
+                known=known[item_id],
+                score=float(np.log1p(known[item_id].counts.visits)),
+                interest=0,
+                reasons=tuple(explain(known[item_id], nobody, self._tuning.covisitation)) if wish.explain else (),
+            )
+            for item_id in found
+        ]

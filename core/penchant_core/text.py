@@ -1,0 +1,36 @@
+"""One written form for every text, so that the same words give the same vector and the same cache key."""
+
+import html
+import re
+import unicodedata
+
+_TAG = re.compile(r"<(?:!--.*?--|/?[A-Za-z][^<>]*)>", re.DOTALL)
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+# Joiners that change what the reader sees: emoji families, Persian and Indic scripts.
+_JOINERS = {"\u200c", "\u200d"}
+
+
+def normalise(text: str) -> str:
+    """Return *text* without markup and invisible characters, NFKC-folded, white space folded to single spaces.
+
+    HTML entities are resolved, however often they were escaped, and tags become spaces. Normalising twice changes
+    nothing.
+    """
+    while (cleaned := _clean(text)) != text:
+        text = cleaned
+    return text
+
+
+def _clean(text: str) -> str:
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    if "&" in text or "<" in text:
+        text = _TAG.sub(" ", html.unescape(text))
+    if not text.isprintable():
+        text = "".join(c for c in text if c.isspace() or c in _JOINERS or unicodedata.category(c) not in _INVISIBLE)
+    return " ".join(text.split())
+
+
+def shorten(text: str, characters: int = 200) -> str:
+    """Return at most so many *characters* of *text*, the last one an ellipsis where it was cut."""
+    return text if len(text) <= characters else text[: characters - 1] + "…"

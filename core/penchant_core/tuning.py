@@ -1,0 +1,117 @@
+"""Every number of the theory, named, with its unit and default. Defaults come from ``bench/RESULTS.md``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DAY = 86_400_000
+"""Milliseconds."""
+
+NEUTRAL_STARS = 3.0
+DWELL_FULL_SECONDS = 60.0
+
+TYPE_WEIGHTS: Mapping[str, float] = {
+    "view": 0.5,
+    "click": 0.5,
+    "dwell": 0.5,
+    "search": 1.0,
+    "add_to_cart": 1.0,
+    "like": 1.0,
+    "follow": 1.0,
+    "rate": 1.0,
+    "review": 1.0,
+    "purchase": 1.0,
+    "dislike": -1.0,
+    "hide": -1.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each type of event says of a user's interest, −1 to 1 and beyond for types that should outweigh others."""
+
+    by_type: Mapping[str, float] = field(default_factory=lambda: TYPE_WEIGHTS)
+
+    def known(self, event_type: str) -> bool:
+        """Tell whether this type of event is taken in."""
+        return event_type in self.by_type
+
+    def weigh(self, event_type: str, value: float | None) -> float:
+        """Return the signed weight of an event.
+
+        ``rate`` and ``review`` scale with the stars, 3 being neutral and 1 and 5 the full weight; ``dwell`` grows
+        with the seconds up to a minute.
+        """
+        full = self.by_type.get(event_type, 0.0)
+        if value is None:
+            return full
+        if event_type in ("rate", "review"):
+            return full * max(-1.0, min(1.0, (value - NEUTRAL_STARS) / 2.0))
+        if event_type == "dwell":
+            return full * min(1.0, value / DWELL_FULL_SECONDS)
+        return full
+
+
+@dataclass(frozen=True, slots=True)
+class Covisitation:
+    """How live co-visitation is counted. Changing one of these means counting anew."""
+
+    reach: int = 10
+    """Items of one user that a step may span, 1–50."""
+    step_decay: float = 0.7
+    """Weight kept for each further item in between, 0–1."""
+    reverse: float = 0.5
+    """Weight of "came before" against "came after", 0–1."""
+    half_life_days: float | None = None
+    """Days after which a count weighs half; none: counts do not age."""
+    width: int = 256
+    """Strongest sources kept for an item, 16–4,096."""
+    popularity_exponent: float = 0.2
+    """g: a pair's count is divided by the target's visits to this power, 0–1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """The mixture of the linear score; may differ from request to request."""
+
+    recent: int = 10
+    """Newest distinct things of a user that speak, 1–200."""
+    rank_decay: float = 0.7
+    """Weight kept for each newer thing, 0–1."""
+    half_life_days: float | None = None
+    """Days, counted back from the user's newest event, after which an event weighs half; none: rank alone decays."""
+    evidence: float = 16.0
+    """κ: pseudo-counts with which content speaks for a source that was seldom seen; 0: a fixed mixture."""
+    content: float = 0.07
+    """s (or α of the fixed mixture): weight of the content part."""
+    together: float = 1.0
+    """β: weight of the co-visitation part."""
+    source_exponent: float = 0.5
+    """Fixed mixture only: a source's counts are divided by its visits to this power, 0–1."""
+    popularity: float = 0.0
+    """γ: weight of log popularity."""
+    dislike: float = 0.03
+    """ν: greatest penalty that disliked content can give, at cosine 1."""
+    words: float = 0.5
+    """Weight of a review's words beside its item, 0–1."""
+    interests: int = 4
+    """Interests searched for separately, 1–8."""
+    apart: float = 0.35
+    """Cosine below which two things belong to different interests, −1–1."""
+    balance: float = 0.0
+    """0: the score alone ranks; 1: every interest gets its share of the list."""
+    depth: int = 100
+    """Candidates fetched for each part of the score, 10–1,000."""
+
+
+REFERENCE_COVISITATION = Covisitation(popularity_exponent=0.5)
+REFERENCE_SCORING = Scoring(evidence=0.0, content=0.3, together=1.4, popularity=0.01)
+"""A fixed mixture tuned to one catalogue of purchases; kept to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """All of it."""
+
+    weights: Weights = field(default_factory=Weights)
+    covisitation: Covisitation = field(default_factory=Covisitation)
+    scoring: Scoring = field(default_factory=Scoring)
