@@ -37,10 +37,14 @@ class Flow:
 
 
 def aged(time: int, settings: Covisitation) -> float:
-    """Return the weight, on the landmark's scale, of something counted at *time* (milliseconds)."""
+    """Return the weight, on the landmark's scale, of something counted at *time* (milliseconds).
+
+    What is 60 half-lives older than the landmark weighs nothing. A float32 has room for 100 half-lives after it.
+    """
     if settings.half_life_days is None:
         return 1.0
-    return float(2.0 ** ((time - LANDMARK) / (settings.half_life_days * DAY)))
+    half_lives = (time - LANDMARK) / (settings.half_life_days * DAY)
+    return 0.0 if half_lives < -60.0 else float(2.0 ** min(half_lives, 100.0))  # noqa: PLR2004 see the docstring
 
 
 def occurrences(events: Iterable[Event], weights: Weights) -> list[Occurrence]:

@@ -72,7 +72,7 @@ class Ledger:
         if not self.has_room_for(event):
             return False
         rival = next((slot for slot in self.slots if slot.event_id == event.event_id), None)
-        return rival is None or (rival.type != FORGOTTEN and _precedence(event) > _precedence(rival))
+        return rival is None or _precedence(self._admitted(event)) > _precedence(rival)
 
     def united(self, events: Iterable[Event]) -> tuple[Event, ...]:
         """Return the slots with *events* among them, oldest first, before the oldest are dropped."""
@@ -80,12 +80,14 @@ class Ledger:
         for event in events:
             if not self.has_room_for(event):
                 continue
-            if event.event_id in self.forgotten:
-                event = _stripped(event)  # noqa: PLW2901 what is folded is the stripped event
+            admitted = self._admitted(event)
             rival = kept.get(event.event_id)
-            if rival is None or _precedence(event) > _precedence(rival):
-                kept[event.event_id] = event
+            if rival is None or _precedence(admitted) > _precedence(rival):
+                kept[event.event_id] = admitted
         return tuple(sorted(kept.values(), key=_age))
+
+    def _admitted(self, event: Event) -> Event:
+        return _stripped(event) if event.event_id in self.forgotten else event
 
     def with_events(self, events: Iterable[Event]) -> "Ledger":
         """Fold *events* in. Any order, any repetition and any split into batches give the same ledger."""

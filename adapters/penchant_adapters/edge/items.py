@@ -1,0 +1,243 @@
+"""Items in Qdrant Edge: one point an item, its words as a dense vector, its counts as a sparse one."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from penchant_core.counts import VISITS, Counts, dimension
+from penchant_core.interests import Known
+from penchant_core.model import Filter, Item
+from penchant_core.ports import Candidate, Query
+from penchant_core.tuning import Covisitation
+from penchant_core.vectors import Vector
+from qdrant_edge import (
+    Distance,
+    EdgeConfig,
+    EdgeSparseVectorParams,
+    EdgeVectorParams,
+    FieldCondition,
+    MatchValue,
+    PayloadSchemaType,
+    Point,
+    PointVectors,
+    Record,
+    ScrollRequest,
+    SparseVector,
+    UpdateOperation,
+)
+from qdrant_edge import Filter as Condition
+
+from penchant_adapters.edge.search import Search
+from penchant_adapters.edge.shard import META, Shard, point_id
+from penchant_adapters.lru import Recent
+
+CACHED_ITEMS = 20_000
+"""Items kept decoded in memory, some 5 kB each."""
+
+SLICE = 64
+"""Items written in one engine call: a few milliseconds."""
+
+# The sequence stands in the counts' own vector of the meta point, so that one operation writes both; a float32 holds
+# whole numbers up to 2²⁴, hence two of them.
+_HIGH, _LOW, _BASE = 3, 4, 1 << 20
+
+
+class EdgeItems:
+    """Keeps the promises of ``Catalogue``, ``Tally`` and ``Retriever``."""
+
+    def __init__(self, path: Path, dim: int, settings: Covisitation, min_free_bytes: int) -> None:
+        config = EdgeConfig(
+            vectors={"content": EdgeVectorParams(size=dim, distance=Distance.Dot)},
+            sparse_vectors={"counts": EdgeSparseVectorParams()},
+        )
+        self._shard = Shard(path, config, min_free_bytes)
+        self._settings = settings
+        self._recent: Recent[str, Known] = Recent(CACHED_ITEMS)
+        if not self._shard.retrieve([META]):
+            self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
+            self._shard.update(UpdateOperation.create_field_index("hidden", PayloadSchemaType.Bool))
+            self._shard.update(UpdateOperation.create_field_index("categories", PayloadSchemaType.Keyword))
+            self._shard.update(UpdateOperation.create_field_index("price", PayloadSchemaType.Float))
+        self._search = Search(self._shard, self._hidden_points())
+
+    async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
+        """Return those of the items that are in the catalogue."""
+        found = {item_id: known for item_id in item_ids if (known := self._recent.get(item_id)) is not None}
+        missing = [item_id for item_id in item_ids if item_id not in found]
+        for record in self._read(missing, ("content", "counts")):
+            if (known := self._decoded(record)) is not None:
+                self._recent.put(known.item.item_id, known)
+                found[known.item.item_id] = known
+        return found
+
+    async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
+        """Add or replace items; counts stay as they are."""
+        for start in range(0, len(items), SLICE):
+            part = items[start : start + SLICE]
+            there = {record.id for record in self._read([item.item_id for item, _ in part], (), payload=False)}
+            new = [entry for entry in part if point_id(entry[0].item_id) not in there]
+            old = [entry for entry in part if point_id(entry[0].item_id) in there]
+            self._insert(new)
+            self._replace(old)
+            for item, _ in part:
+                self._recent.drop(item.item_id)
+                self._search.hide(point_id(item.item_id), hidden=item.unavailable)
+            await asyncio.sleep(0)
+
+    def _insert(self, items: Sequence[tuple[Item, Vector]]) -> None:
+        if items:
+            points = [Point(id=point_id(i.item_id), vector={"content": v}, payload=_payload(i)) for i, v in items]  # type: ignore[dict-item]  # the engine takes arrays
+            self._shard.update(UpdateOperation.upsert_points(points))
+
+    def _replace(self, items: Sequence[tuple[Item, Vector]]) -> None:
+        if not items:
+            return
+        vectors = [PointVectors(id=point_id(item.item_id), vector={"content": vector}) for item, vector in items]  # type: ignore[dict-item]  # the engine takes arrays
+        self._shard.update(UpdateOperation.update_vectors(vectors))
+        for item, _ in items:
+            self._shard.update(UpdateOperation.overwrite_payload([point_id(item.item_id)], _payload(item)))
+
+    async def remove(self, item_ids: Sequence[str]) -> list[str]:
+        """Take items out; the point stays with its counts only."""
+        there = [item_id for item_id in dict.fromkeys(item_ids) if item_id in await self.known([item_id])]
+        for item_id in there:
+            point = point_id(item_id)
+            self._shard.update(
+                UpdateOperation.overwrite_payload([point], {"id": item_id, "hidden": True, "gone": True})
+            )
+            self._shard.update(UpdateOperation.delete_vectors([point], ["content"]))
+            self._recent.drop(item_id)
+            self._search.hide(point, hidden=True)
+            await asyncio.sleep(0)
+        return there
+
+    async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
+        """Return items in the order of their points."""
+        gone = Condition(must_not=[FieldCondition(key="gone", match=MatchValue(True))])
+        start = int(after) if after else META + 1
+        records, following = self._shard.scroll(
+            ScrollRequest(offset=start, limit=limit, filter=gone, with_payload=True, with_vector=False)
+        )
+        return [_item(record.payload or {}) for record in records], "" if following is None else str(following)
+
+    async def counts(self, item_ids: Sequence[str]) -> dict[str, Counts]:
+        """Return counts for every id, removed items included."""
+        found = {i: known.counts for i in item_ids if (known := self._recent.get(i)) is not None}
+        missing = {point_id(i): i for i in item_ids if i not in found}
+        for record in self._read(list(missing.values()), ("counts",), payload=False):
+            found[missing[int(str(record.id))]] = self._counts(record)
+        return {item_id: found.get(item_id, Counts()) for item_id in item_ids}
+
+    async def save(self, counts: Mapping[str, Counts], sequence: int) -> None:
+        """Write the counts and the sequence as one logged operation."""
+        changes = [PointVectors(id=META, vector={"counts": _sparse([_HIGH, _LOW], _split(sequence))})]
+        for item_id, count in counts.items():
+            changes.append(
+                PointVectors(id=point_id(item_id), vector={"counts": _sparse(*count.as_sparse(self._settings))})
+            )
+        self._shard.update(UpdateOperation.update_vectors(changes))
+        for item_id, count in counts.items():
+            if (known := self._recent.get(item_id)) is not None:
+                self._recent.put(item_id, replace(known, counts=count))
+
+    async def sequence(self) -> int:
+        """Return the sequence of the last save."""
+        (meta,) = self._shard.retrieve([META], payload=False, vectors=("counts",))
+        vector = _vectors(meta).get("counts")
+        if vector is None:
+            return 0
+        digits = dict(zip(vector.indices, vector.values, strict=True))
+        return int(digits.get(_HIGH, 0.0)) * _BASE + int(digits.get(_LOW, 0.0))
+
+    async def candidates(self, query: Query) -> list[Candidate]:
+        """Return the union of the best of each search, every score exact."""
+        found = self._search.best(query, {dimension(i): weight for i, weight in query.sources.items()})
+        names = self._names([point for point, _, _ in found])
+        return [Candidate(names[point], content, counts) for point, content, counts in found if point in names]
+
+    async def popular(self, only: Filter, limit: int) -> list[str]:
+        """Return the most visited items, then others in the order of their points."""
+        points = self._search.by_counts({VISITS: 1.0}, only, limit)
+        if len(points) < limit:
+            points += self._search.any(only, limit - len(points), besides=points)
+        names = self._names(points)
+        return [names[point] for point in points]
+
+    def flush(self) -> bool:
+        """Force what was written onto the disk."""
+        return self._shard.flush()
+
+    def close(self) -> None:
+        """Flush and let go of the directory."""
+        self._shard.close()
+
+    def _names(self, points: Sequence[int]) -> dict[int, str]:
+        return self._search.names(points)
+
+    def _read(self, item_ids: Sequence[str], vectors: Sequence[str], *, payload: bool = True) -> list[Record]:
+        if not item_ids:
+            return []
+        return self._shard.retrieve([point_id(item_id) for item_id in item_ids], payload=payload, vectors=vectors)
+
+    def _decoded(self, record: Record) -> Known | None:
+        payload = record.payload or {}
+        if payload.get("gone", False):
+            return None
+        vector = np.array(_vectors(record)["content"], np.float32)
+        return Known(_item(payload), vector, self._counts(record))
+
+    def _counts(self, record: Record) -> Counts:
+        vector = _vectors(record).get("counts")
+        return Counts() if vector is None else Counts.from_sparse(vector.indices, vector.values, self._settings)
+
+    def _hidden_points(self) -> set[int]:
+        hidden = Condition(must=[FieldCondition(key="hidden", match=MatchValue(True))])
+        points: set[int] = set()
+        start: int | None = META + 1
+        while start is not None:
+            records, start = self._shard.scroll(
+                ScrollRequest(offset=start, limit=1000, filter=hidden, with_payload=False, with_vector=False)
+            )
+            points |= {int(str(record.id)) for record in records}
+        return points
+
+
+def _sparse(dims: list[int], values: list[float]) -> SparseVector:
+    return SparseVector(indices=dims, values=values)
+
+
+def _split(sequence: int) -> list[float]:
+    return [float(sequence // _BASE), float(sequence % _BASE)]
+
+
+def _vectors(record: Record) -> dict[str, Any]:
+    return record.vector if isinstance(record.vector, dict) else {}
+
+
+def _payload(item: Item) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "id": item.item_id,
+        "title": item.title,
+        "description": item.description,
+        "categories": list(item.categories),
+        "attributes": dict(item.attributes),
+        "hidden": item.unavailable,
+    }
+    if item.price is not None:
+        payload["price"] = item.price
+    return payload
+
+
+def _item(payload: Mapping[str, Any]) -> Item:
+    return Item(
+        item_id=payload["id"],
+        title=payload["title"],
+        description=payload["description"],
+        categories=tuple(payload["categories"]),
+        price=payload.get("price"),
+        unavailable=payload["hidden"],
+        attributes=payload["attributes"],
+    )

@@ -1,0 +1,98 @@
+"""One Qdrant Edge shard: opened or made, its foreign errors told apart, its updates refused when the disk is full."""
+
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+from penchant_core.errors import OutOfSpace, PenchantError
+from qdrant_edge import (
+    EdgeConfig,
+    EdgeShard,
+    QueryBatchRequest,
+    QueryRequest,
+    Record,
+    ScoredPoint,
+    ScrollRequest,
+    UpdateOperation,
+)
+
+META = 0
+"""Point that holds what belongs to the shard as a whole."""
+
+
+def point_id(name: str) -> int:
+    """Return the point of a user or item id; two of n ids share one with probability n² / 2⁶⁵."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1
+
+
+class Shard:
+    """A shard in a directory of its own."""
+
+    def __init__(self, path: Path, config: EdgeConfig, min_free_bytes: int) -> None:
+        self._path = path
+        self._min_free = min_free_bytes
+        self._dirty = False
+        try:
+            if (path / "edge_config.json").exists():
+                self._shard = EdgeShard.load(str(path))
+            else:
+                path.mkdir(parents=True, exist_ok=True)
+                self._shard = EdgeShard.create(str(path), config)
+        except Exception as error:
+            raise translated(error) from error
+
+    def update(self, operation: UpdateOperation) -> None:
+        """Apply an update: all of it, logged before it returns, or nothing."""
+        self.refuse_when_full()
+        try:
+            self._shard.update(operation)
+        except Exception as error:
+            raise translated(error) from error
+        self._dirty = True
+
+    def refuse_when_full(self) -> None:
+        """Raise ``OutOfSpace`` while the disk has less room than the log needs to end a write safely."""
+        disk = os.statvfs(self._path)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._min_free:
+            raise OutOfSpace(
+                f"the disk of {self._path} has {free >> 20} MiB left and {self._min_free >> 20} MiB are kept free "
+                "(min_free_bytes); free some space: nothing was changed and reading goes on"
+            )
+
+    def retrieve(self, ids: Sequence[int], *, payload: bool = True, vectors: Sequence[str] = ()) -> list[Record]:
+        """Return those of the points that exist."""
+        return self._shard.retrieve(list(ids), with_payload=payload, with_vector=list(vectors) or False)
+
+    def query(self, requests: Sequence[QueryRequest]) -> list[list[ScoredPoint]]:
+        """Answer several queries in one pass."""
+        if len(requests) == 1:
+            return [self._shard.query(requests[0])]
+        return self._shard.query_batch(QueryBatchRequest(list(requests)))
+
+    def scroll(self, request: ScrollRequest) -> tuple[list[Record], int | None]:
+        """Return a page of points in the order of their ids, and where the next begins."""
+        points, following = self._shard.scroll(request)
+        return points, following if following is None else int(str(following))
+
+    def flush(self) -> bool:
+        """Force what was written onto the disk; return whether there was anything."""
+        if not self._dirty:
+            return False
+        self._shard.flush()
+        self._dirty = False
+        return True
+
+    def close(self) -> None:
+        """Flush and let go of the directory."""
+        self.flush()
+        self._shard.close()
+
+
+def translated(error: Exception) -> PenchantError:
+    """Return our error for the engine's, which has only one kind."""
+    text = str(error)
+    if "No space left" in text or "ENOSPC" in text:
+        return OutOfSpace(f"the disk is full: {text}")
+    return PenchantError(f"the store failed: {text}")

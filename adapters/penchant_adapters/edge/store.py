@@ -1,0 +1,105 @@
+"""A store's directory: whose it is, what made it, and the two shards in it."""
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from penchant_core.errors import InvalidSetting, StoreInUse, StoreMismatch
+from penchant_core.pipeline import Stores
+from penchant_core.tuning import Covisitation
+
+from penchant_adapters.edge.items import EdgeItems
+from penchant_adapters.edge.users import EdgeUsers
+
+LAYOUT = 1
+MIN_FREE_BYTES = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeStore:
+    """An open store."""
+
+    store_id: str
+    """Made with the store; freshness tokens carry it."""
+    users: EdgeUsers
+    items: EdgeItems
+
+    @property
+    def stores(self) -> Stores:
+        """The ports."""
+        return Stores(self.users, self.items, self.items, self.items)
+
+    def flush(self) -> bool:
+        """Force what was written onto the disk: users first, so that no count is there without its event."""
+        flushed = self.users.flush()
+        return self.items.flush() or flushed
+
+
+@contextmanager
+def open_edge(
+    path: Path, model: str, dim: int, settings: Covisitation, min_free_bytes: int = MIN_FREE_BYTES
+) -> Iterator[EdgeStore]:
+    """Open the store in a directory, made on first use.
+
+    Raises ``StoreInUse`` when another process has it open and ``StoreMismatch`` when another model, or other settings
+    of co-visitation, made it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSetting(f"cannot make the directory {path}: {error.strerror}", field="data_dir") from error
+    with _locked(path):
+        store_id = _identified(path / "store.json", model, dim, settings)
+        users = EdgeUsers(path / "users", dim, min_free_bytes)
+        try:
+            items = EdgeItems(path / "items", dim, settings, min_free_bytes)
+            try:
+                yield EdgeStore(store_id, users, items)
+            finally:
+                items.close()
+        finally:
+            users.close()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = os.open(path / "LOCK", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise StoreInUse(
+                f"{path} is open in another process (pid {owner}); stop it, or choose another data_dir"
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _identified(path: Path, model: str, dim: int, settings: Covisitation) -> str:
+    wanted: dict[str, Any] = {"layout": LAYOUT, "model": model, "dim": dim, "covisitation": asdict(settings)}
+    if not path.exists():
+        store_id = uuid.uuid4().hex[:16]
+        draft = path.with_suffix(".draft")
+        with draft.open("wb") as file:
+            file.write(orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))
+            os.fsync(file.fileno())
+        draft.rename(path)
+        return store_id
+    found = orjson.loads(path.read_bytes())
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise StoreMismatch(
+                f"{path.parent} was made with {name} = {found.get(name)!r} and this service has {value!r}; "
+                f"set {name} back, or choose another data_dir and import again"
+            )
+    return str(found["store_id"])
