@@ -1,7 +1,10 @@
 """Every number of the theory, named, with its unit and default. Defaults come from ``bench/RESULTS.md``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from penchant_core.errors import InvalidSetting
 
 DAY = 86_400_000
 """Milliseconds."""
@@ -51,56 +54,75 @@ class Weights:
         return full
 
 
+def _within(low: float, high: float, default: Any) -> Any:
+    return field(default=default, metadata={"range": (low, high)})
+
+
+def _check(settings: "Covisitation | Scoring") -> None:
+    for each in fields(settings):
+        low, high = each.metadata["range"]
+        value = getattr(settings, each.name)
+        # "not (low <= value <= high)" also refuses NaN.
+        if value is not None and not low <= value <= high:
+            raise InvalidSetting(f"{value} is not within {low:g} and {high:g}", field=each.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Covisitation:
     """How live co-visitation is counted. Changing one of these means counting anew."""
 
-    reach: int = 10
-    """Items of one user that a step may span, 1–50."""
-    step_decay: float = 0.7
-    """Weight kept for each further item in between, 0–1."""
-    reverse: float = 0.5
-    """Weight of "came before" against "came after", 0–1."""
-    half_life_days: float | None = None
+    reach: int = _within(1, 50, 10)
+    """Items of one user that a step may span."""
+    step_decay: float = _within(0, 1, 0.7)
+    """Weight kept for each further item in between."""
+    reverse: float = _within(0, 1, 0.5)
+    """Weight of "came before" against "came after"."""
+    half_life_days: float | None = _within(1, 36_500, None)
     """Days after which a count weighs half; none: counts do not age."""
-    width: int = 256
-    """Strongest sources kept for an item, 16–4,096."""
-    popularity_exponent: float = 0.2
-    """g: a pair's count is divided by the target's visits to this power, 0–1."""
+    width: int = _within(16, 4096, 256)
+    """Strongest sources kept for an item."""
+    popularity_exponent: float = _within(0, 1, 0.2)
+    """g: a pair's count is divided by the target's visits to this power."""
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """The mixture of the linear score; may differ from request to request."""
 
-    recent: int = 10
-    """Newest distinct things of a user that speak, 1–200."""
-    rank_decay: float = 0.7
-    """Weight kept for each newer thing, 0–1."""
-    half_life_days: float | None = None
+    recent: int = _within(1, 200, 10)
+    """Newest distinct things of a user that speak."""
+    rank_decay: float = _within(0, 1, 0.7)
+    """Weight kept for each newer thing."""
+    half_life_days: float | None = _within(0.01, 36_500, None)
     """Days, counted back from the user's newest event, after which an event weighs half; none: rank alone decays."""
-    evidence: float = 16.0
+    evidence: float = _within(0, 10_000, 16.0)
     """κ: pseudo-counts with which content speaks for a source that was seldom seen; 0: a fixed mixture."""
-    content: float = 0.07
+    content: float = _within(0, 100, 0.07)
     """s (or α of the fixed mixture): weight of the content part."""
-    together: float = 1.0
+    together: float = _within(0, 100, 1.0)
     """β: weight of the co-visitation part."""
-    source_exponent: float = 0.5
-    """Fixed mixture only: a source's counts are divided by its visits to this power, 0–1."""
-    popularity: float = 0.0
+    source_exponent: float = _within(0, 1, 0.5)
+    """Fixed mixture only: a source's counts are divided by its visits to this power."""
+    popularity: float = _within(0, 100, 0.0)
     """γ: weight of log popularity."""
-    dislike: float = 0.03
+    dislike: float = _within(0, 100, 0.03)
     """ν: greatest penalty that disliked content can give, at cosine 1."""
-    words: float = 0.5
-    """Weight of a review's words beside its item, 0–1."""
-    interests: int = 4
-    """Interests searched for separately, 1–8."""
-    apart: float = 0.35
-    """Cosine below which two things belong to different interests, −1–1."""
-    balance: float = 0.0
+    words: float = _within(0, 1, 0.5)
+    """Weight of a review's words beside its item."""
+    interests: int = _within(1, 8, 4)
+    """Interests searched for separately."""
+    apart: float = _within(-1, 1, 0.35)
+    """Cosine below which two things belong to different interests."""
+    balance: float = _within(0, 1, 0.0)
     """0: the score alone ranks; 1: every interest gets its share of the list."""
-    depth: int = 100
-    """Candidates fetched for each part of the score, 10–1,000."""
+    depth: int = _within(10, 1000, 100)
+    """Candidates fetched for each part of the score."""
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 REFERENCE_COVISITATION = Covisitation(popularity_exponent=0.5)

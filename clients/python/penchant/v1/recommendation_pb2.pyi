@@ -424,16 +424,20 @@ class StreamRecommendationsRequest(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         POSITIONS_FIELD_NUMBER: _builtins.int
+        STREAM_SEQUENCE_FIELD_NUMBER: _builtins.int
         positions: _builtins.int
-        """The first so many positions of the last update received are on the user's screen and stay as they are. 0–100."""
+        """The first so many positions of an update are on the user's screen and stay as they are. 0–100."""
+        stream_sequence: _builtins.int
+        """stream_sequence of that update, one of the last 16 sent; 0: the last one sent."""
         def __init__(
             self,
             *,
             positions: _builtins.int = ...,
+            stream_sequence: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["positions", b"positions", "stream_sequence", b"stream_sequence"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

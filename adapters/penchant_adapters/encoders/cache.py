@@ -1,0 +1,203 @@
+"""Remembers vectors: in memory for the hot ones, in a file across restarts, each text encoded once however many ask.
+
+Both levels keep the same half-precision bytes and one function decodes them, so a text has bit-identical vectors
+before and after a restart, and recommendations do not change by it. Rounding costs a cosine of less than 1e-6.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeAlias
+
+import numpy as np
+from penchant_core.ports import Encoder
+from penchant_core.vectors import Matrix, Vector
+
+from penchant_adapters.encoders.vectorfile import VectorFile
+
+MEMORY_BYTES = 64 << 20
+"""Default size of the level in memory: some 50,000 vectors of 512 dimensions."""
+_ENTRY_OVERHEAD = 250  # bytes that Python spends on one entry beside the vector
+_ROUNDING = 0.01  # far above what half precision does to a length
+_SLICE = 1_024  # texts looked at in one go: bounds how long the event loop stands still
+
+Rows: TypeAlias = dict[bytes, bytes]
+"""Key of a text → its vector's bytes."""
+
+
+@dataclass(slots=True)
+class CacheCounts:
+    """Where texts were found since the start; a text counts once per call."""
+
+    memory_hits: int = 0
+    file_hits: int = 0
+    joined: int = 0
+    """Another caller was already waiting for the same text."""
+    misses: int = 0
+    """Texts that the model had to encode."""
+
+
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """The encoding of texts that were not in memory, shared by all who wait for one of them."""
+
+    keys: Sequence[bytes]
+    task: asyncio.Task[Rows]
+    waiting: int = 0
+
+
+class CachedEncoder:
+    """An encoder that asks *inner* only for texts it has not seen, given a *store* even before the last restart.
+
+    It closes neither; whoever opened them does. When the last caller that waits for texts leaves, their encoding is
+    given up. *capacity_bytes* bounds the level in memory.
+    """
+
+    def __init__(self, inner: Encoder, store: VectorFile, capacity_bytes: int = MEMORY_BYTES) -> None:
+        self._inner = inner
+        self._store = store
+        self._recent = _Recent(capacity_bytes)
+        self._flights: dict[bytes, _Flight] = {}
+        self._salt = blake2b(inner.name.encode(), digest_size=32).digest()
+        self.counts = CacheCounts()
+
+    @property
+    def name(self) -> str:
+        """Identity of the model; the cache does not change it."""
+        return self._inner.name
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._inner.dim
+
+    def peek(self, text: str) -> Vector | None:
+        """Return the text's vector if it is in memory, at once and without waiting."""
+        row = self._recent.get(self._key(text))
+        if row is None:
+            return None
+        self.counts.memory_hits += 1
+        vector: Vector = _decode([row], self.dim)[0]
+        return vector
+
+    async def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
+
+        Raises ``EncoderFailed`` as the inner encoder does; a failing file is only a slower answer.
+        """
+        rows = np.empty((len(texts), self.dim), np.float32)
+        for start in range(0, len(texts), _SLICE):
+            part = texts[start : start + _SLICE]
+            rows[start : start + len(part)] = await self._encode_slice(part)
+            if start + _SLICE < len(texts):
+                await asyncio.sleep(0)  # others run even when every text is in memory
+        return rows
+
+    async def _encode_slice(self, texts: Sequence[str]) -> Matrix:
+        keys = [self._key(text) for text in texts]
+        rows: Rows = {}
+        missing: dict[bytes, str] = {}
+        for key, text in zip(keys, texts, strict=True):
+            if (row := self._recent.get(key)) is not None:
+                rows[key] = row
+            else:
+                missing[key] = text
+        self.counts.memory_hits += len(rows)
+        if missing:
+            rows |= await self._wait(self._flights_of(missing))
+        return _decode([rows[key] for key in keys], self.dim)
+
+    def _key(self, text: str) -> bytes:
+        return blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=self._salt).digest()
+
+    def _flights_of(self, missing: Mapping[bytes, str]) -> set[_Flight]:
+        """Join the flights that are under way for these texts and start one for the rest."""
+        flights = {self._flights[key] for key in missing if key in self._flights}
+        rest = {key: text for key, text in missing.items() if key not in self._flights}
+        self.counts.joined += len(missing) - len(rest)
+        if rest:
+            flight = _Flight(list(rest), asyncio.get_running_loop().create_task(self._fill(rest)))
+            flight.task.add_done_callback(lambda _: self._land(flight))
+            self._flights |= dict.fromkeys(rest, flight)
+            flights.add(flight)
+        return flights
+
+    async def _wait(self, flights: Collection[_Flight]) -> Rows:
+        for flight in flights:
+            flight.waiting += 1
+        rows: Rows = {}
+        try:
+            for flight in flights:
+                rows |= await asyncio.shield(flight.task)  # a caller that leaves must not take the others' texts along
+        finally:
+            for flight in flights:
+                flight.waiting -= 1
+                if not flight.waiting and not flight.task.done():
+                    self._land(flight)
+                    flight.task.cancel()
+        return rows
+
+    def _land(self, flight: _Flight) -> None:
+        for key in flight.keys:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+        if flight.task.done() and not flight.task.cancelled():
+            flight.task.exception()  # seen: when every caller has left, nobody else looks
+
+    async def _fill(self, texts: Mapping[bytes, str]) -> Rows:
+        """Find the texts in the file or encode them, and keep what was found or made."""
+        rows = _usable(await self._store.get(list(texts)), self.dim)
+        self.counts.file_hits += len(rows)
+        fresh = [key for key in texts if key not in rows]
+        self.counts.misses += len(fresh)
+        if fresh:
+            vectors = await self._inner.encode([texts[key] for key in fresh])
+            made = {key: vector.tobytes() for key, vector in zip(fresh, vectors.astype("<f2"), strict=True)}
+            await self._store.put(made)
+            rows |= made
+        for key, row in rows.items():
+            self._recent.put(key, row)
+        return rows
+
+
+class _Recent:
+    """The rows used last, within a number of bytes."""
+
+    def __init__(self, capacity: int) -> None:
+        self._rows: OrderedDict[bytes, bytes] = OrderedDict()
+        self._capacity = capacity
+        self._size = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        row = self._rows.get(key)
+        if row is not None:
+            self._rows.move_to_end(key)
+        return row
+
+    def put(self, key: bytes, row: bytes) -> None:
+        old = self._rows.pop(key, None)
+        self._size += len(row) + _ENTRY_OVERHEAD if old is None else len(row) - len(old)
+        self._rows[key] = row
+        while self._size > self._capacity:
+            _, evicted = self._rows.popitem(last=False)
+            self._size -= len(evicted) + _ENTRY_OVERHEAD
+
+
+def _decode(rows: Sequence[bytes], dim: int) -> Matrix:
+    """Return unit vectors; each row depends on its own bytes only, to the last bit."""
+    matrix: Matrix = np.frombuffer(b"".join(rows), "<f2").reshape(-1, dim).astype(np.float32)
+    matrix /= np.sqrt(np.einsum("ij,ij->i", matrix, matrix))[:, np.newaxis]
+    return matrix
+
+
+def _usable(rows: Rows, dim: int) -> Rows:
+    """Drop rows that another program or a bad disk changed: wrong size, or nowhere near unit length."""
+    sized = {key: row for key, row in rows.items() if len(row) == 2 * dim}
+    if not sized:
+        return {}
+    matrix = np.frombuffer(b"".join(sized.values()), "<f2").reshape(-1, dim).astype(np.float32)
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(matrix, axis=1)
+    return {key: row for (key, row), length in zip(sized.items(), lengths, strict=True) if abs(length - 1) < _ROUNDING}

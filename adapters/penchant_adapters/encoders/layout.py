@@ -1,0 +1,73 @@
+"""How a model's folder asks to be used: the layout of sentence-transformers, read without that library.
+
+``modules.json`` lists the parts, ``1_Pooling/config.json`` says how token states become one vector,
+``sentence_bert_config.json`` how much of a text the model was trained on. A plain transformer has none of them and gets
+mean pooling. Parts that would change the vectors and are not supported here are refused, never skipped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from penchant_core.errors import InvalidSetting
+
+MOST_TOKENS = 512
+"""No text is longer for a model, whatever it could take: attention costs memory by the square."""
+
+_POOLINGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean",  # differs by a positive factor, and vectors become unit vectors
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+_SUPPORTED = {"Transformer", "Pooling", "Normalize"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a model's folder says beside its weights."""
+
+    transformer: str = ""
+    """Subfolder of the transformer."""
+    pooling: str = "mean"
+    """``cls``, ``mean``, ``max`` or ``lasttoken``."""
+    max_tokens: int = MOST_TOKENS
+    lowercase: bool = False
+
+
+def read_layout(read: Callable[[str], Any]) -> Layout:
+    """Return the layout of a model; *read* gives the JSON of a file in its folder, or None where there is none.
+
+    Raises ``InvalidSetting`` for parts and poolings that are not supported.
+    """
+    paths: dict[str, str] = {}
+    for module in read("modules.json") or ():
+        kind = str(module["type"]).rpartition(".")[2]
+        if kind not in _SUPPORTED:
+            raise InvalidSetting(
+                f"the model has a part of type {kind}; use one of {sorted(_SUPPORTED)} only", "encoder"
+            )
+        paths[kind] = str(module["path"])
+    folder = paths.get("Transformer", "")
+    settings = read(_join(folder, "sentence_bert_config.json")) or {}
+    return Layout(
+        transformer=folder,
+        pooling=_pooling(read(_join(paths["Pooling"], "config.json")) or {}) if "Pooling" in paths else "mean",
+        max_tokens=min(settings.get("max_seq_length") or MOST_TOKENS, MOST_TOKENS),
+        lowercase=bool(settings.get("do_lower_case", False)),
+    )
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _pooling(config: dict[str, Any]) -> str:
+    chosen = [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
+    if isinstance(mode := config.get("pooling_mode"), str):  # how newer versions write it
+        chosen = [f"pooling_mode_{mode}" if mode == "lasttoken" else f"pooling_mode_{mode}_tokens"]
+        chosen = ["pooling_mode_cls_token"] if mode == "cls" else chosen
+    if len(chosen) != 1 or chosen[0] not in _POOLINGS:
+        raise InvalidSetting(f"the model pools by {chosen}; one of cls, mean, max, lasttoken is supported", "encoder")
+    return _POOLINGS[chosen[0]]

@@ -1,0 +1,115 @@
+"""``EventService``: what users do and say comes in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from google.rpc import status_pb2
+from penchant.v1 import event_pb2, event_pb2_grpc
+from penchant_core.errors import InvalidField, PenchantError
+from penchant_core.model import Event
+from penchant_core.pipeline import Learnt
+from penchant_core.tuning import Weights
+
+from penchant_server import limits
+from penchant_server.faults import status_of
+from penchant_server.ingest import Ingest
+from penchant_server.stubs import Context
+from penchant_server.tokens import freshness_token
+
+AHEAD = 4
+"""Requests of one stream that are read before the first is acknowledged: one being learnt, others being encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A request's events: the valid ones, and every event's id and error."""
+
+    ids: list[str]
+    errors: list[status_pb2.Status | None]
+    events: list[Event]
+
+
+class EventService(event_pb2_grpc.EventServiceServicer):
+    """Records events."""
+
+    def __init__(self, ingest: Ingest, weights: Weights, store_id: str, clock: Callable[[], int]) -> None:
+        self._ingest = ingest
+        self._weights = weights
+        self._store_id = store_id
+        self._clock = clock
+
+    async def RecordEvent(  # noqa: N802 the name is gRPC's
+        self, request: event_pb2.RecordEventRequest, context: Context
+    ) -> event_pb2.RecordEventResponse:
+        """Record one event."""
+        del context
+        event = limits.event(request.event, self._weights, self._clock())
+        (learnt,) = await self._ingest.record([event])
+        if learnt.error is not None:
+            raise learnt.error
+        return event_pb2.RecordEventResponse(
+            event_id=event.event_id, freshness_token=self._token(), unchanged=learnt.unchanged
+        )
+
+    async def RecordEvents(  # noqa: N802 the name is gRPC's
+        self, request_iterator: AsyncIterator[event_pb2.RecordEventsRequest], context: Context
+    ) -> AsyncIterator[event_pb2.RecordEventsResponse]:
+        """Record a stream of events: the next requests are checked and encoded while one is learnt."""
+        del context
+        ahead: asyncio.Queue[asyncio.Task[event_pb2.RecordEventsResponse] | None] = asyncio.Queue(AHEAD)
+        async with asyncio.TaskGroup() as tasks:
+
+            async def read() -> None:
+                first = 0
+                try:
+                    async for request in request_iterator:
+                        limits.batch("events", len(request.events))
+                        await ahead.put(tasks.create_task(self._acknowledged(request.events, first)))
+                        first += len(request.events)
+                finally:
+                    await ahead.put(None)
+
+            reader = tasks.create_task(read())
+            while (next_one := await ahead.get()) is not None:
+                yield await next_one
+            await reader
+
+    async def _acknowledged(self, messages: Sequence[event_pb2.Event], first: int) -> event_pb2.RecordEventsResponse:
+        checked = self._checked(messages)
+        try:
+            learnt = await self._ingest.record(checked.events) if checked.events else []
+        except PenchantError as error:
+            learnt = [Learnt(event, error=error) for event in checked.events]
+        answers = iter(learnt)
+        acknowledgements = []
+        for number, (event_id, refusal) in enumerate(zip(checked.ids, checked.errors, strict=True)):
+            told = event_pb2.Acknowledgement(ordinal=first + number, event_id=event_id, error=refusal)
+            if refusal is None:
+                answer = next(answers)
+                told.unchanged = answer.unchanged
+                if answer.error is not None:
+                    told.error.CopyFrom(status_of(answer.error))
+            acknowledgements.append(told)
+        applied = any(answer.error is None for answer in learnt)
+        return event_pb2.RecordEventsResponse(
+            acknowledgements=acknowledgements, freshness_token=self._token() if applied else ""
+        )
+
+    def _checked(self, messages: Sequence[event_pb2.Event]) -> _Checked:
+        checked = _Checked([], [], [])
+        now = self._clock()
+        for message in messages:
+            try:
+                event = limits.event(message, self._weights, now)
+            except InvalidField as error:
+                checked.ids.append(message.event_id)
+                checked.errors.append(status_of(error))
+            else:
+                checked.ids.append(event.event_id)
+                checked.errors.append(None)
+                checked.events.append(event)
+        return checked
+
+    def _token(self) -> str:
+        return freshness_token(self._store_id, self._ingest.sequence)

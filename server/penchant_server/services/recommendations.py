@@ -1,0 +1,217 @@
+"""``RecommendationService`` and ``UserService``: what a user would like next, and what is known of a user."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from google.protobuf.duration_pb2 import Duration
+from penchant.v1 import recommendation_pb2, recommendation_pb2_grpc, user_pb2, user_pb2_grpc
+from penchant_core.errors import InvalidField
+from penchant_core.pipeline import Recommended, Recommender
+
+from penchant_server import limits, replies
+from penchant_server.ingest import Ingest
+from penchant_server.live import Audience, Listener, LiveList
+from penchant_server.stubs import Context
+from penchant_server.tokens import attribution_token, freshness_sequence, freshness_token, resumed
+
+
+class Freshness:
+    """Reads and writes freshness."""
+
+    def __init__(self, ingest: Ingest, store_id: str) -> None:
+        self._ingest = ingest
+        self._store_id = store_id
+
+    async def reached(self, token: str, context: Context) -> None:
+        """Wait, within the call's deadline, until the write behind a token is applied."""
+        if token:
+            left = context.time_remaining()
+            # A little is kept back, so that the answer is ours and not the transport's.
+            await self._ingest.applied(freshness_sequence(token, self._store_id), left and max(0.0, left - 0.05))
+
+    def now(self) -> recommendation_pb2.Freshness:
+        """Return how fresh an answer given now is."""
+        age = Duration()
+        age.FromNanoseconds(max(0, int((time.monotonic() - self._ingest.applied_at) * 1e9)))
+        return recommendation_pb2.Freshness(
+            applied_through=freshness_token(self._store_id, self._ingest.sequence), age=age
+        )
+
+
+class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
+    """Recommends."""
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        freshness: Freshness,
+        audience: Audience,
+        clock: Callable[[], int],
+        max_age: float,
+        push_interval: float,
+    ) -> None:
+        self._recommender = recommender
+        self._freshness = freshness
+        self._audience = audience
+        self._clock = clock
+        self._max_age = max_age
+        self._push_interval = push_interval
+
+    async def Recommend(  # noqa: N802 the name is gRPC's
+        self, request: recommendation_pb2.RecommendRequest, context: Context
+    ) -> recommendation_pb2.RecommendResponse:
+        """Return one ranked list."""
+        user_id = limits.identifier("user_id", request.user_id)
+        wish, surface = limits.wish(request.options), limits.surface(request.surface)
+        await self._freshness.reached(request.min_freshness, context)
+        freshness = self._freshness.now()
+        listing = await self._recommender.recommend(await self._recommender.ledger(user_id), wish)
+        return recommendation_pb2.RecommendResponse(
+            recommendations=replies.recommendations(listing, request.options),
+            attribution_token=attribution_token(surface, self._clock()),
+            freshness=freshness,
+        )
+
+    async def SimilarItems(  # noqa: N802 the name is gRPC's
+        self, request: recommendation_pb2.SimilarItemsRequest, context: Context
+    ) -> recommendation_pb2.SimilarItemsResponse:
+        """Return items like one item."""
+        del context
+        item_id = limits.identifier("item_id", request.item_id)
+        listing = await self._recommender.similar(item_id, limits.wish(request.options))
+        return recommendation_pb2.SimilarItemsResponse(
+            recommendations=replies.recommendations(listing, request.options)
+        )
+
+    async def SearchItems(  # noqa: N802 the name is gRPC's
+        self, request: recommendation_pb2.SearchItemsRequest, context: Context
+    ) -> recommendation_pb2.SearchItemsResponse:
+        """Return items by meaning."""
+        del context
+        words = limits.words("query", request.query)
+        listing = await self._recommender.search(words, limits.wish(request.options))
+        return recommendation_pb2.SearchItemsResponse(recommendations=replies.recommendations(listing, request.options))
+
+    async def WatchRecommendations(  # noqa: N802 the name is gRPC's
+        self, request: recommendation_pb2.WatchRecommendationsRequest, context: Context
+    ) -> AsyncIterator[recommendation_pb2.WatchRecommendationsResponse]:
+        """Follow a user."""
+        live = self._opened(request.open)
+        with self._audience.listening(request.open.user_id) as listener:
+            async with aclosing(self._updates(request.open, live, listener, context)) as updates:
+                async for update in updates:
+                    yield recommendation_pb2.WatchRecommendationsResponse(update=update)
+
+    async def StreamRecommendations(  # noqa: N802 the name is gRPC's
+        self, request_iterator: AsyncIterator[recommendation_pb2.StreamRecommendationsRequest], context: Context
+    ) -> AsyncIterator[recommendation_pb2.StreamRecommendationsResponse]:
+        """Follow a user and listen to the client."""
+        first = await anext(request_iterator, None)
+        if first is None or first.WhichOneof("message") != "open":
+            raise InvalidField("open", "the first request of a stream must be open")
+        live = self._opened(first.open)
+        with self._audience.listening(first.open.user_id) as listener:
+            hearing = asyncio.create_task(self._hear(request_iterator, live, listener))
+            try:
+                async with aclosing(self._updates(first.open, live, listener, context, hearing)) as updates:
+                    async for update in updates:
+                        yield recommendation_pb2.StreamRecommendationsResponse(update=update)
+            finally:
+                hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
+
+    def _opened(self, start: recommendation_pb2.StreamStart) -> LiveList:
+        limits.identifier("open.user_id", start.user_id)
+        limits.wish(start.options)
+        limits.surface(start.surface)
+        live = LiveList(start.options)
+        if start.resume_token:
+            resume = resumed(start.resume_token)
+            live.sequence, live.shown = resume.sequence, resume.shown
+        return live
+
+    @staticmethod
+    async def _hear(
+        requests: AsyncIterator[recommendation_pb2.StreamRecommendationsRequest], live: LiveList, listener: Listener
+    ) -> None:
+        try:
+            async for request in requests:
+                kind = request.WhichOneof("message")
+                if kind == "shown":
+                    if request.shown.positions > limits.PAGE:
+                        raise InvalidField("shown.positions", f"{request.shown.positions:,} is more than {limits.PAGE}")
+                    if not live.show(request.shown.positions, request.shown.stream_sequence):
+                        raise InvalidField("shown.stream_sequence", "is none of the last 16 updates of this stream")
+                elif kind == "change":
+                    limits.wish(request.change)
+                    live.change(request.change)
+                    listener.wake()
+                else:
+                    raise InvalidField("message", "only shown and change may follow open")
+        finally:
+            listener.wake()
+
+    async def _updates(
+        self,
+        start: recommendation_pb2.StreamStart,
+        live: LiveList,
+        listener: Listener,
+        context: Context,
+        hearing: asyncio.Task[None] | None = None,
+    ) -> AsyncGenerator[recommendation_pb2.RecommendationUpdate, None]:
+        """Yield whenever the list moves, until the client leaves, the stream is old, or the service closes."""
+        await self._freshness.reached(start.min_freshness, context)
+        ends = time.monotonic() + self._max_age
+        while True:
+            going_away = self._audience.closing or time.monotonic() >= ends
+            trigger, listener.trigger = listener.trigger, None
+            freshness = self._freshness.now()
+            update = live.next(await self._listing(start.user_id, live))
+            if update is None and going_away:
+                update = live.repeat()
+            if update is not None:
+                listener.showing = frozenset(update.order)
+                message = replies.trigger(trigger)
+                if message is not None:
+                    update.trigger.CopyFrom(message)
+                update.freshness.CopyFrom(freshness)
+                update.attribution_token = attribution_token(start.surface, self._clock())
+                update.going_away = going_away
+                yield update
+                # What changes meanwhile is answered by one update afterwards: the latest.
+                await asyncio.sleep(0 if going_away else self._push_interval)
+            if going_away:
+                return
+            await listener.called(max(0.0, ends - time.monotonic()))
+            if hearing is not None and hearing.done():
+                # The client closed its side, or said something wrong.
+                hearing.result()
+                return
+
+    async def _listing(self, user_id: str, live: LiveList) -> list[Recommended]:
+        wish = limits.wish(live.options)
+        ledger = await self._recommender.ledger(user_id)
+        return await self._recommender.recommend(ledger, limits.roomier(wish, len(live.shown)))
+
+
+class UserService(user_pb2_grpc.UserServiceServicer):
+    """Shows what is known of a user."""
+
+    def __init__(self, recommender: Recommender, freshness: Freshness) -> None:
+        self._recommender = recommender
+        self._freshness = freshness
+
+    async def GetInterests(  # noqa: N802 the name is gRPC's
+        self, request: user_pb2.GetInterestsRequest, context: Context
+    ) -> user_pb2.GetInterestsResponse:
+        """Return a user's interests."""
+        user_id = limits.identifier("user_id", request.user_id)
+        await self._freshness.reached(request.min_freshness, context)
+        freshness = self._freshness.now()
+        ledger = await self._recommender.ledger(user_id)
+        interests, dislikes = replies.interests(await self._recommender.interests(ledger))
+        return user_pb2.GetInterestsResponse(
+            interests=interests, dislikes=dislikes, event_count=len(ledger.live), freshness=freshness
+        )

@@ -1,0 +1,111 @@
+"""Settings: read once, frozen, strict. From ``PENCHANT_*`` variables and, before them, a TOML file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from penchant_core.errors import InvalidSetting
+from penchant_core.tuning import TYPE_WEIGHTS, Covisitation, Scoring, Tuning, Weights
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+PREFIX = "PENCHANT_"
+NESTING = "__"
+FOREIGN = ("PENCHANT_TEST_", "PENCHANT_CONFIG", "PENCHANT_TARGET")
+"""Variables of tests, of the choice of the file, and of the command line's clients."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=NESTING, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    listen: str = Field(default="127.0.0.1:50551", min_length=1)
+    """Address and port to serve on; port 0 takes a free one."""
+    data_dir: Path = Path(".penchant")
+    """Directory of the embedded store; one process at a time."""
+    encoder: str = "builtin:"
+    """Model that reads texts: ``builtin:`` or ``hf:NAME_OR_PATH``. A store keeps to the model it was made with."""
+    encoder_threads: int | None = Field(default=None, ge=1, le=256)
+    """Threads of the encoder; none: as many as there are cores."""
+    encoder_device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
+    weights: Mapping[str, float] = Field(default_factory=dict)
+    """Event type → weight, −10 to 10, beside or instead of the built-in ones."""
+    scoring: Scoring = Field(default_factory=Scoring)
+    """The mixture of the score."""
+    covisitation: Covisitation = Field(default_factory=Covisitation)
+    """How co-visitation is counted; a store keeps to the settings it was made with."""
+    max_pending_events: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Events that may wait to be learnt; more are refused with RESOURCE_EXHAUSTED."""
+    max_streams: int = Field(default=1_000, ge=1, le=100_000)
+    """Streams of recommendations open at once."""
+    max_calls: int = Field(default=256, ge=1, le=100_000)
+    """Unary calls in progress at once."""
+    stream_max_age: float = Field(default=3600.0, ge=1.0, le=86_400.0)
+    """Seconds after which a stream ends with a resume token."""
+    push_interval: float = Field(default=0.05, ge=0.0, le=60.0)
+    """Seconds at least between two pushes on one stream; the first push after a quiet time goes at once."""
+    flush_interval: float = Field(default=1.0, ge=0.05, le=3600.0)
+    """Seconds at most that a write stands in the log only; a power cut may cost so much, a crash nothing."""
+    min_free_bytes: int = Field(default=128 << 20, ge=0)
+    """Bytes of the disk below which writes are refused."""
+    shutdown_grace: float = Field(default=5.0, ge=0.0, le=600.0)
+    """Seconds that calls in progress have to end after SIGTERM."""
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_within_limits(cls, weights: Mapping[str, float]) -> Mapping[str, float]:
+        for name, weight in weights.items():
+            if not name or len(name.encode()) > 64:  # noqa: PLR2004 the limit of Event.type
+                raise ValueError(f"{name!r} must be 1–64 bytes")
+            if not -10.0 <= weight <= 10.0:  # noqa: PLR2004 the documented range
+                raise ValueError(f"{name} = {weight} is not within -10 and 10")
+        return weights
+
+    @property
+    def tuning(self) -> Tuning:
+        """The numbers of the theory."""
+        return Tuning(Weights({**TYPE_WEIGHTS, **self.weights}), self.covisitation, self.scoring)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before variables before the file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, os.environ.get("PENCHANT_CONFIG"))
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """Read the settings; *given* ones come first. Raises ``InvalidSetting`` naming the setting."""
+        _refuse_unknown(cls)
+        file = os.environ.get("PENCHANT_CONFIG")
+        if file and not Path(file).is_file():
+            raise InvalidSetting(f"there is no file {file}", field="PENCHANT_CONFIG")
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(sorted(cls.model_fields))
+            hint = f"; known settings: {known}" if first["type"] == "extra_forbidden" else ""
+            raise InvalidSetting(f"{first['msg']} (given {first.get('input')!r}){hint}", field=name) from error
+
+
+def _refuse_unknown(cls: type[Settings]) -> None:
+    for name in os.environ:
+        if not name.startswith(PREFIX) or name.startswith(FOREIGN):
+            continue
+        top = name.removeprefix(PREFIX).lower().split(NESTING)[0]
+        if top not in cls.model_fields:
+            known = ", ".join(sorted(PREFIX + field.upper() for field in cls.model_fields))
+            raise InvalidSetting(f"unknown setting; known: {known}", field=name)
