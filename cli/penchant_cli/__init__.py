@@ -1,0 +1,1 @@
+"""The command line: one command starts the service, others import, ask, watch and measure."""

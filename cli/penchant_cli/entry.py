@@ -1,0 +1,15 @@
+"""Entry point of ``penchant``. The bare install is the client library; the command line says what it wants more."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from penchant_cli.app import app  # noqa: PLC0415 the bare install has no typer
+    except ModuleNotFoundError as error:
+        sys.exit(
+            f"penchant: the command line needs {error.name}; run: pip install 'penchant[cli]' to talk to a service, "
+            "pip install 'penchant[server]' to run one"
+        )
+    app()
