@@ -152,7 +152,9 @@ async def _bound(server: grpc.aio.Server, listen: str) -> str:
 async def _flushing(store: EdgeStore, interval: float) -> None:
     while True:
         await asyncio.sleep(interval)
-        store.flush()
+        if store.dirty:
+            await asyncio.to_thread(store.write_back)
+            store.flush()
 
 
 async def serve(settings: Settings, ready: Callable[[Service], None] = lambda _: None) -> None:

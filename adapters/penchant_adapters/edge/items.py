@@ -166,9 +166,14 @@ class EdgeItems:
         names = self._names(points)
         return [names[point] for point in points]
 
-    def flush(self) -> bool:
+    @property
+    def dirty(self) -> bool:
+        """Whether something was written since the last flush."""
+        return self._shard.dirty
+
+    def flush(self) -> None:
         """Force what was written onto the disk."""
-        return self._shard.flush()
+        self._shard.flush()
 
     def close(self) -> None:
         """Flush and let go of the directory."""

@@ -32,7 +32,8 @@ class Shard:
     def __init__(self, path: Path, config: EdgeConfig, min_free_bytes: int) -> None:
         self._path = path
         self._min_free = min_free_bytes
-        self._dirty = False
+        self.dirty = False
+        """Whether something was written since the last flush."""
         try:
             if (path / "edge_config.json").exists():
                 self._shard = EdgeShard.load(str(path))
@@ -49,7 +50,7 @@ class Shard:
             self._shard.update(operation)
         except Exception as error:
             raise translated(error) from error
-        self._dirty = True
+        self.dirty = True
 
     def refuse_when_full(self) -> None:
         """Raise ``OutOfSpace`` while the disk has less room than the log needs to end a write safely."""
@@ -76,13 +77,11 @@ class Shard:
         points, following = self._shard.scroll(request)
         return points, following if following is None else int(str(following))
 
-    def flush(self) -> bool:
-        """Force what was written onto the disk; return whether there was anything."""
-        if not self._dirty:
-            return False
-        self._shard.flush()
-        self._dirty = False
-        return True
+    def flush(self) -> None:
+        """Force what was written onto the disk."""
+        if self.dirty:
+            self._shard.flush()
+            self.dirty = False
 
     def close(self) -> None:
         """Flush and let go of the directory."""

@@ -4,7 +4,7 @@ import fcntl
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ MIN_FREE_BYTES = 128 << 20
 class EdgeStore:
     """An open store."""
 
+    path: Path
     store_id: str
     """Made with the store; freshness tokens carry it."""
     users: EdgeUsers
@@ -35,10 +36,25 @@ class EdgeStore:
         """The ports."""
         return Stores(self.users, self.items, self.items, self.items)
 
-    def flush(self) -> bool:
+    @property
+    def dirty(self) -> bool:
+        """Whether something was written since the last flush."""
+        return self.users.dirty or self.items.dirty
+
+    def flush(self) -> None:
         """Force what was written onto the disk: users first, so that no count is there without its event."""
-        flushed = self.users.flush()
-        return self.items.flush() or flushed
+        self.users.flush()
+        self.items.flush()
+
+    def write_back(self) -> None:
+        """Let the system write out what is dirty; to be called from a thread, before ``flush``.
+
+        The engine's flush holds the interpreter lock while it waits for the disk. After this there is little left for
+        it to wait for: 3 ms instead of up to 100.
+        """
+        for file in self.path.glob("*/**/*"):
+            with suppress(OSError), file.open("rb") as handle:
+                os.fsync(handle.fileno())
 
 
 @contextmanager
@@ -60,7 +76,7 @@ def open_edge(
         try:
             items = EdgeItems(path / "items", dim, settings, min_free_bytes)
             try:
-                yield EdgeStore(store_id, users, items)
+                yield EdgeStore(path, store_id, users, items)
             finally:
                 items.close()
         finally:

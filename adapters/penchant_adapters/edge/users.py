@@ -60,9 +60,14 @@ class EdgeUsers:
             return int(payload["sequence"]), _flow(payload["flow"])
         return 0, Flow()
 
-    def flush(self) -> bool:
+    @property
+    def dirty(self) -> bool:
+        """Whether something was written since the last flush."""
+        return self._shard.dirty
+
+    def flush(self) -> None:
         """Force what was written onto the disk."""
-        return self._shard.flush()
+        self._shard.flush()
 
     def close(self) -> None:
         """Flush and let go of the directory."""
