@@ -1,19 +1,72 @@
-"""``penchant``: the commands. Those of an extra that is not installed say so."""
+"""``penchant``: the commands. Each is imported when it is used; those of an extra that is not installed say so."""
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Annotated, Any
 
 import penchant
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from penchant_cli import ask_commands
 
+LATER = {
+    "up": "penchant_cli.up_command:up_command",
+    "config": "penchant_cli.config_command:config_command",
+    "demo": "penchant_cli.demo.command:demo_command",
+    "import": "penchant_cli.import_command:app",
+    "eval": "penchant_bench.eval_command:eval_command",
+    "bench": "penchant_bench.bench_command:bench_command",
+}
+"""Command → where it is. These need the server, the store or the measurements, which the command line does not."""
+
+
+class _Commands(TyperGroup):
+    """A group that finds some of its commands late."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return every name, the ones to begin with first."""
+        return ["demo", "up", "import", *super().list_commands(ctx), "config", "eval", "bench"]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, imported now if need be."""
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        found = _found(*LATER[cmd_name].split(":"))
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+            alone.command(cmd_name)(found)
+            found = alone
+        command = get_command(found)
+        command.name = cmd_name
+        return command
+
+
+def _found(module: str, attribute: str) -> Any:
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing.startswith("penchant"):
+            raise
+
+    def not_installed() -> None:
+        """Not installed: pip install 'penchant[server]', and 'penchant[server,bench]' to measure."""
+        Console(stderr=True).print(
+            f"[red]This command needs {missing}.[/] Run: pip install 'penchant\\[server]', "
+            "or 'penchant\\[server,bench]' to measure."
+        )
+        raise typer.Exit(3)
+
+    return not_installed
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="penchant",
     help="Real-time recommendations over gRPC: interests that follow the last click, in any language people write.",
-    epilog="Start with: penchant demo. Then: penchant up, penchant import items FILE, penchant recommend USER.",
+    epilog="Begin with: penchant demo. Then: penchant up, penchant import items FILE, penchant recommend USER --watch.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -35,40 +88,3 @@ def _root(
     ] = False,
 ) -> None:
     del version
-
-
-def _optional(module: str, attribute: str) -> Any:
-    """Return a command of an extra, or nothing when the extra is not installed."""
-    try:
-        return getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("penchant"):
-            raise
-        return _missing(error.name)
-
-
-def _missing(name: str | None) -> Callable[[], None]:
-    def command() -> None:
-        """Not installed here: pip install 'penchant[server]' (measurements: 'penchant[server,bench]')."""
-        Console(stderr=True).print(
-            f"[red]This command needs {name}.[/] Run: pip install 'penchant\\[server]' or, to measure, "
-            "'penchant\\[server,bench]'."
-        )
-        raise typer.Exit(3)
-
-    return command
-
-
-for _name, _module in {
-    "up": "penchant_cli.up_command",
-    "config": "penchant_cli.config_command",
-    "demo": "penchant_cli.demo.command",
-    "eval": "penchant_bench.eval_command",
-    "bench": "penchant_bench.bench_command",
-}.items():
-    app.command(_name)(_optional(_module, f"{_name}_command"))
-_imports = _optional("penchant_cli.import_command", "app")
-if isinstance(_imports, typer.Typer):
-    app.add_typer(_imports, name="import")
-else:
-    app.command("import")(_imports)

@@ -16,7 +16,7 @@ def up_command(
     listen: Annotated[str | None, typer.Option(help="Address to serve on; port 0 takes a free one.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Directory of the store, made on first use.")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Model that reads texts: builtin: or hf:NAME_OR_PATH (extra penchant[torch]).")
+        str | None, typer.Option(help="Model that reads texts: builtin: or hf:NAME_OR_PATH (extra penchant\\[torch]).")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:

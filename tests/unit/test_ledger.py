@@ -87,6 +87,7 @@ def test_the_bound_holds_and_keeps_the_newest(seed: int, count: int) -> None:
     ledger = Ledger().with_events(events)
     assert [(e.occurred_at, e.event_id) for e in ledger.slots] == newest
     assert len(ledger.events) <= WINDOW
+    assert CAPACITY - WINDOW >= 50, "forgetting is exact for some fifty events"
 
 
 @given(seeds, counts)
