@@ -106,11 +106,14 @@ def _voices(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list
         if weight and (thing in things or len(things) < scoring.recent):
             things.setdefault(thing, []).append((event, weight))
     voices = []
-    latest = max((said[0][0].occurred_at for said in things.values()), default=0)
-    for rank, said in enumerate(things.values()):
-        decay = scoring.rank_decay**rank
+    moments = sorted({said[0][0].occurred_at for said in things.values()}, reverse=True)
+    # What is done at one moment, the lines of one order, is equally recent.
+    ranks = {moment: rank for rank, moment in enumerate(moments)}
+    for said in things.values():
+        moment = said[0][0].occurred_at
+        decay = scoring.rank_decay ** ranks[moment]
         if scoring.half_life_days is not None:
-            decay *= 2.0 ** ((said[0][0].occurred_at - latest) / (scoring.half_life_days * DAY))
+            decay *= 2.0 ** ((moment - moments[0]) / (scoring.half_life_days * DAY))
         # The newest event on a thing decides for or against; the strongest of that side speaks for them all.
         side = [(event, weight) for event, weight in said if weight * said[0][1] > 0.0]
         event, weight = max(side, key=lambda one: abs(one[1]))

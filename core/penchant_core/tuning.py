@@ -79,9 +79,9 @@ class Covisitation:
     """Weight of "came before" against "came after"."""
     half_life_days: float | None = _within(1, 36_500, None)
     """Days after which a count weighs half; none: counts do not age."""
-    width: int = _within(16, 4096, 256)
+    width: int = _within(16, 4096, 1024)
     """Strongest sources kept for an item."""
-    popularity_exponent: float = _within(0, 1, 0.2)
+    popularity_exponent: float = _within(0, 1, 0.05)
     """g: a pair's count is divided by the target's visits to this power."""
 
     def __post_init__(self) -> None:
@@ -92,15 +92,15 @@ class Covisitation:
 class Scoring:
     """The mixture of the linear score; may differ from request to request."""
 
-    recent: int = _within(1, 200, 10)
+    recent: int = _within(1, 200, 30)
     """Newest distinct things of a user that speak."""
     rank_decay: float = _within(0, 1, 0.7)
-    """Weight kept for each newer thing."""
+    """Weight kept for each newer moment; things of one moment are equally recent."""
     half_life_days: float | None = _within(0.01, 36_500, None)
     """Days, counted back from the user's newest event, after which an event weighs half; none: rank alone decays."""
-    evidence: float = _within(0, 10_000, 16.0)
+    evidence: float = _within(0, 10_000, 64.0)
     """κ: pseudo-counts with which content speaks for a source that was seldom seen; 0: a fixed mixture."""
-    content: float = _within(0, 100, 0.07)
+    content: float = _within(0, 100, 0.03)
     """s (or α of the fixed mixture): weight of the content part."""
     together: float = _within(0, 100, 1.0)
     """β: weight of the co-visitation part."""
@@ -108,7 +108,7 @@ class Scoring:
     """Fixed mixture only: a source's counts are divided by its visits to this power."""
     popularity: float = _within(0, 100, 0.0)
     """γ: weight of log popularity."""
-    dislike: float = _within(0, 100, 0.03)
+    dislike: float = _within(0, 100, 0.005)
     """ν: greatest penalty that disliked content can give, at cosine 1."""
     words: float = _within(0, 1, 0.5)
     """Weight of a review's words beside its item."""
@@ -126,7 +126,7 @@ class Scoring:
 
 
 REFERENCE_COVISITATION = Covisitation(popularity_exponent=0.5)
-REFERENCE_SCORING = Scoring(evidence=0.0, content=0.3, together=1.4, popularity=0.01)
+REFERENCE_SCORING = Scoring(recent=10, evidence=0.0, content=0.3, together=1.4, popularity=0.01)
 """A fixed mixture tuned to one catalogue of purchases; kept to compare with."""
 
 

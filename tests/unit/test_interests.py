@@ -143,9 +143,10 @@ def test_a_source_seen_often_speaks_through_its_counts() -> None:
     signals = {
         s.event.item_id: s for s in interests_of(events, {"rare": rare, "often": often}, {}, Tuning(), 2).signals
     }
-    assert signals["rare"].content == pytest.approx(0.07)
-    assert signals["often"].content == pytest.approx(0.07 * 16 / 176)
-    assert signals["often"].together == pytest.approx(1 / 176)
+    s, prior = Scoring().content, Scoring().evidence
+    assert signals["rare"].content == pytest.approx(s)
+    assert signals["often"].content == pytest.approx(s * prior / (prior + 160))
+    assert signals["often"].together == pytest.approx(1 / (prior + 160))
 
 
 def test_aged_counts_give_the_score_of_plain_counts_when_nothing_has_aged() -> None:
@@ -176,3 +177,12 @@ def test_aged_counts_give_the_score_of_plain_counts_when_nothing_has_aged() -> N
             for s, t, c in (one, two)
         ]
         assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
+def test_things_done_at_one_moment_are_equally_recent() -> None:
+    known = {name: Known(Item(name), vector(name), Counts()) for name in ("old", "line-1", "line-2", "new")}
+    times = {"old": 1, "line-1": 5, "line-2": 5, "new": 9}
+    events = [Event(name, "u", "purchase", time, name) for name, time in times.items()]
+    weights = {s.event.item_id: s.weight for s in interests_of(events, known, {}, Tuning(), now=9).signals}
+    assert weights["line-1"] == weights["line-2"] == pytest.approx(0.7 * weights["new"])
+    assert weights["old"] == pytest.approx(0.49 * weights["new"])

@@ -15,7 +15,7 @@ class UniversalSentenceEncoder:
     """512 dimensions; Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, Korean, Polish, and others.
 
     *threads* are those of the matrix products. One is the safe number: they wait for each other by spinning, so on two
-    cores a second one brought 30 % on an idle machine and cost 90 % as soon as anything else wanted a core.
+    cores a second one brought 25 to 50 % on an idle machine and cost 60 to 99 % as soon as anything else wanted a core.
     """
 
     dim = 512

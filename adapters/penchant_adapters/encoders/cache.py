@@ -6,7 +6,7 @@ before and after a restart, and recommendations do not change by it. Rounding co
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeAlias
@@ -112,19 +112,19 @@ class CachedEncoder:
     def _key(self, text: str) -> bytes:
         return blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=self._salt).digest()
 
-    def _flights_of(self, missing: Mapping[bytes, str]) -> set[_Flight]:
+    def _flights_of(self, missing: Mapping[bytes, str]) -> list[_Flight]:
         """Join the flights that are under way for these texts and start one for the rest."""
-        flights = {self._flights[key] for key in missing if key in self._flights}
+        flights = list(dict.fromkeys(self._flights[key] for key in missing if key in self._flights))
         rest = {key: text for key, text in missing.items() if key not in self._flights}
         self.counts.joined += len(missing) - len(rest)
         if rest:
             flight = _Flight(list(rest), asyncio.get_running_loop().create_task(self._fill(rest)))
             flight.task.add_done_callback(lambda _: self._land(flight))
             self._flights |= dict.fromkeys(rest, flight)
-            flights.add(flight)
+            flights.append(flight)
         return flights
 
-    async def _wait(self, flights: Collection[_Flight]) -> Rows:
+    async def _wait(self, flights: Sequence[_Flight]) -> Rows:
         for flight in flights:
             flight.waiting += 1
         rows: Rows = {}

