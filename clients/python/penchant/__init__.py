@@ -1,0 +1,81 @@
+"""Penchant's client: events in, ranked lists out, over gRPC.
+
+:class:`Client` is for plain code, :class:`penchant.aio.Client` for asyncio; both have the same verbs.
+"""
+
+from importlib.metadata import version
+
+from penchant import aio
+from penchant.client import Client, Stream
+from penchant.encode import ListOptions
+from penchant.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    Overloaded,
+    PenchantError,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+)
+from penchant.model import Event, Item
+from penchant.results import (
+    Acknowledged,
+    DeleteResult,
+    Evidence,
+    Freshness,
+    Interest,
+    Interests,
+    Reason,
+    ReasonKind,
+    Recommendation,
+    Recommendations,
+    Recorded,
+    Refused,
+    Trigger,
+    Update,
+    UpsertResult,
+)
+
+__version__ = version("penchant")
+
+__all__ = [
+    "Acknowledged",
+    "Cancelled",
+    "Client",
+    "DeadlineExceeded",
+    "DeleteResult",
+    "Event",
+    "Evidence",
+    "FailedPrecondition",
+    "Freshness",
+    "Interest",
+    "Interests",
+    "Internal",
+    "InvalidArgument",
+    "Item",
+    "ListOptions",
+    "NotFound",
+    "Overloaded",
+    "PenchantError",
+    "PermissionDenied",
+    "Reason",
+    "ReasonKind",
+    "Recommendation",
+    "Recommendations",
+    "Recorded",
+    "Refused",
+    "Stream",
+    "Trigger",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Update",
+    "UpsertResult",
+    "__version__",
+    "aio",
+]

@@ -1,0 +1,104 @@
+"""The connection: channel options, credentials, the generated stubs, and foreign errors turned into ours."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from penchant.errors import Cancelled, from_call
+from penchant.retry import service_config
+from penchant.v1 import catalog_pb2_grpc, event_pb2_grpc, recommendation_pb2_grpc, user_pb2_grpc
+
+DEFAULT_TARGET = "127.0.0.1:50551"
+DEFAULT_TIMEOUT = 5.0
+"""Seconds."""
+DEFAULT_RETRIES = 3
+
+KEEPALIVE_MS = 60_000
+"""A silent connection is probed after this long, so that streams notice a peer that vanished."""
+KEEPALIVE_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the service is and how to reach it; raises ValueError when ``retries`` is outside its limits."""
+
+    target: str
+    """gRPC target, for example ``host:port``."""
+    tls: bool | grpc.ChannelCredentials
+    """True: TLS with the system's roots; credentials: TLS with these; False: plain text."""
+    retries: int
+    """How often a unary call is tried again after UNAVAILABLE, 0–4."""
+
+    def __post_init__(self) -> None:
+        service_config(self.retries)
+
+    @property
+    def options(self) -> list[tuple[str, str | int]]:
+        """Channel options."""
+        return [
+            ("grpc.service_config", service_config(self.retries)),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+        ]
+
+    @property
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """TLS credentials; None for plain text."""
+        if isinstance(self.tls, bool):
+            return grpc.ssl_channel_credentials() if self.tls else None
+        return self.tls
+
+    def connect(self) -> grpc.aio.Channel:
+        """Return a channel for the running event loop."""
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.target, self.options)
+        return grpc.aio.secure_channel(self.target, self.credentials, self.options)
+
+    def connect_blocking(self) -> grpc.Channel:
+        """Return a channel for threads."""
+        if self.credentials is None:
+            return grpc.insecure_channel(self.target, self.options)
+        return grpc.secure_channel(self.target, self.credentials, self.options)
+
+
+class AsyncStubs:
+    """The generated stubs, for calls that the client does not cover; each call is awaited."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.events = event_pb2_grpc.EventServiceStub(channel)
+        self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        self.recommendations = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+        self.users = user_pb2_grpc.UserServiceStub(channel)
+
+
+class Stubs:
+    """The generated stubs, for calls that the client does not cover; each call blocks its thread."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        self.events = event_pb2_grpc.EventServiceStub(channel)
+        self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        self.recommendations = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+        self.users = user_pb2_grpc.UserServiceStub(channel)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the errors of a call made inside into those of :mod:`penchant.errors`."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise from_call(error) from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Closing a channel cancels its calls without cancelling the tasks that wait for them.
+        raise Cancelled("the client was closed during the call") from None
