@@ -1,10 +1,11 @@
 """What an item knows of its visitors: how many came, where they came from, how much they went on.
 
 An item's counts are laid out as one sparse vector, so that a vector store adds up a user's score by itself: dimension
-``dimension(source)`` holds c_source,item / visits^g. Three reserved dimensions, which no source can have, hold the
-item's own sums; popularity is thereby a dimension of the same product.
+``dimension(source)`` holds c_source,item / visits^g. Two reserved dimensions, which no source can have, hold the
+item's own visits; popularity is thereby a dimension of the same product.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,8 +17,6 @@ from numpy.typing import NDArray
 from penchant_core.covisitation import Flow
 from penchant_core.tuning import Covisitation
 
-OUT = 0
-"""Dimension of n, the evidence there is for the item as a source."""
 VISITS = 1
 """Dimension of the visits, which orders items by popularity."""
 POPULARITY = 2
@@ -77,21 +76,28 @@ class Counts:
     visits: float = 0.0
 
     def with_change(self, change: Change, settings: Covisitation) -> "Counts":
-        """Add a change; of more sources than ``settings.width`` the strongest stay."""
-        new_dims = np.fromiter(change.sources.keys(), np.uint32, len(change.sources))
-        new_values = np.fromiter(change.sources.values(), np.float32, len(change.sources))
-        order = np.argsort(new_dims)
-        new_dims, new_values = new_dims[order], new_values[order]
-        dims, values = self.dims, self.values
-        if len(new_dims):
-            at = np.searchsorted(dims, new_dims)
-            known = np.zeros(len(new_dims), bool) if not len(dims) else dims[np.minimum(at, len(dims) - 1)] == new_dims
-            values = values.copy()
-            values[at[known]] += new_values[known]
-            dims = np.insert(dims, at[~known], new_dims[~known])
-            values = np.insert(values, at[~known], new_values[~known])
-            dims, values = _kept(dims, values, settings.width)
+        """Add a change; of more sources than ``settings.width`` the strongest stay.
+
+        Where no source changes, ``dims`` and ``values`` are the same arrays as before.
+        """
         out, visits = max(0.0, self.out + change.sums[0]), max(0.0, self.visits + change.sums[1])
+        if not change.sources:
+            return Counts(self.dims, self.values, out, visits)
+        arrived = np.fromiter(change.sources.keys(), np.uint32, len(change.sources))
+        added = np.fromiter(change.sources.values(), np.float32, len(change.sources))
+        at = np.searchsorted(self.dims, arrived)
+        # A place behind the last one holds nobody; the reserved dimension 0 is no source.
+        there = np.append(self.dims, np.uint32(0))[at] == arrived
+        values = self.values.copy()
+        values[at[there]] += added[there]
+        dims = self.dims
+        if not there.all():
+            dims = np.concatenate((dims, arrived[~there]))
+            values = np.concatenate((values, added[~there]))
+            order = np.argsort(dims)
+            dims, values = dims[order], values[order]
+        if len(dims) > settings.width or min(change.sources.values()) < 0.0:
+            dims, values = _kept(dims, values, settings.width)
         return Counts(dims, values, out, visits)
 
     def weighted(self, settings: Covisitation) -> Values:
@@ -101,13 +107,15 @@ class Counts:
         return self.values * np.float32(self.visits**-settings.popularity_exponent)
 
     def as_sparse(self, settings: Covisitation) -> tuple[list[int], list[float]]:
-        """Return the sparse vector that a store keeps: dimensions and values."""
-        sums = {OUT: self.out, VISITS: self.visits, POPULARITY: float(np.log1p(self.visits))}
-        own = {dim: value for dim, value in sums.items() if value > 0.0}
-        return [*own, *self.dims.tolist()], [*own.values(), *self.weighted(settings).tolist()]
+        """Return the sparse vector that a store keeps: dimensions and values. ``out`` is kept beside it."""
+        if self.visits <= 0.0:
+            return self.dims.tolist(), self.values.tolist()
+        dims = [VISITS, POPULARITY]
+        values = [self.visits, math.log1p(self.visits)]
+        return dims + self.dims.tolist(), values + self.weighted(settings).tolist()
 
     @staticmethod
-    def from_sparse(dims: list[int], values: list[float], settings: Covisitation) -> "Counts":
+    def from_sparse(dims: list[int], values: list[float], out: float, settings: Covisitation) -> "Counts":
         """Read back what ``as_sparse`` laid out."""
         all_dims, all_values = np.array(dims, np.uint32), np.array(values, np.float32)
         order = np.argsort(all_dims)
@@ -118,7 +126,7 @@ class Counts:
         raw = all_values[first:]
         if settings.popularity_exponent and visits > 0.0:
             raw = raw * np.float32(visits**settings.popularity_exponent)
-        return Counts(all_dims[first:], raw, sums.get(OUT, 0.0), visits)
+        return Counts(all_dims[first:], raw, out, visits)
 
 
 def _kept(dims: Dimensions, values: Values, width: int) -> tuple[Dimensions, Values]:

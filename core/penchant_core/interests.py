@@ -80,24 +80,18 @@ class Interests:
 
 
 @dataclass(frozen=True, slots=True)
-class _Voice:
+class Voice:
+    """What one thing of a ledger says, before its item or words are looked up."""
+
     event: Event
     weight: float
+    """Signed and decayed, not yet brought to a sum of 1."""
     source: Source
     key: str
+    """Item id or words."""
 
 
-def texts_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[str]:
-    """Return the words among *events* whose vectors ``interests_of`` will want."""
-    return [voice.key for voice in _voices(events, scoring, weights) if voice.source is Source.TEXT]
-
-
-def items_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[str]:
-    """Return the items among *events* that ``interests_of`` will want to know."""
-    return [voice.key for voice in _voices(events, scoring, weights) if voice.source is Source.ITEM]
-
-
-def _voices(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[_Voice]:
+def voices_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[Voice]:
     """Return what the newest distinct things say, newest first."""
     things: dict[tuple[str, str], list[tuple[Event, float]]] = {}
     for event in sorted(events, key=lambda e: (e.occurred_at, e.event_id), reverse=True):
@@ -118,10 +112,10 @@ def _voices(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list
         side = [(event, weight) for event, weight in said if weight * said[0][1] > 0.0]
         event, weight = max(side, key=lambda one: abs(one[1]))
         if event.item_id:
-            voices.append(_Voice(event, weight * decay, Source.ITEM, event.item_id))
+            voices.append(Voice(event, weight * decay, Source.ITEM, event.item_id))
         worded = next(((e, w) for e, w in side if e.text), None)
         if worded is not None and (share := scoring.words if event.item_id else 1.0):
-            voices.append(_Voice(worded[0], worded[1] * decay * share, Source.TEXT, worded[0].text))
+            voices.append(Voice(worded[0], worded[1] * decay * share, Source.TEXT, worded[0].text))
     return voices
 
 
@@ -132,24 +126,48 @@ def interests_of(
     tuning: Tuning,
     now: int,
 ) -> Interests:
-    """Return the interests behind a ledger's events.
+    """Return the interests behind a ledger's events; see ``interests_said``."""
+    return interests_said(voices_of(events, tuning.scoring, tuning.weights), known, texts, tuning, now)
 
-    Signals whose item is not in *known* or whose words are not in *texts* are left out. *now* (milliseconds) matters
-    only where counts age.
-    """
-    scoring, counted = tuning.scoring, tuning.covisitation
-    voices, rows = [], []
-    for voice in _voices(events, scoring, tuning.weights):
+
+def vectors_of(
+    voices: Iterable[Voice], known: Mapping[str, Known], texts: Mapping[str, Vector]
+) -> tuple[list[Voice], Matrix]:
+    """Return the voices that can be looked up, and their unit vectors, shape (voices, dim)."""
+    found, rows = [], []
+    for voice in voices:
         if voice.source is Source.ITEM and voice.key in known:
             rows.append(known[voice.key].vector)
         elif voice.source is Source.TEXT and voice.key in texts:
             rows.append(texts[voice.key])
         else:
             continue
-        voices.append(voice)
+        found.append(voice)
+    return found, np.array(rows, np.float32) if rows else np.empty((0, 0), np.float32)
+
+
+def whole_interest(voices: Iterable[Voice], known: Mapping[str, Known], texts: Mapping[str, Vector]) -> Vector | None:
+    """Return the unit vector of all that is approved of, shape (dim,); none where nothing is."""
+    found, vectors = vectors_of([voice for voice in voices if voice.weight > 0.0], known, texts)
+    return unit(np.array([voice.weight for voice in found], np.float32) @ vectors) if found else None
+
+
+def interests_said(
+    voices: Iterable[Voice],
+    known: Mapping[str, Known],
+    texts: Mapping[str, Vector],
+    tuning: Tuning,
+    now: int,
+) -> Interests:
+    """Return the interests that voices add up to.
+
+    Voices whose item is not in *known* or whose words are not in *texts* are left out. *now* (milliseconds) matters
+    only where counts age.
+    """
+    scoring, counted = tuning.scoring, tuning.covisitation
+    voices, vectors = vectors_of(voices, known, texts)
     approval = sum(voice.weight for voice in voices if voice.weight > 0.0)
     total = sum(abs(voice.weight) for voice in voices)
-    vectors = np.array(rows, np.float32) if rows else np.empty((0, 0), np.float32)
     groups = _grouped([voice.weight for voice in voices], vectors, scoring)
     scale = aged(now, counted)
     signals = tuple(
@@ -162,7 +180,7 @@ def interests_of(
 
 
 def _signal(
-    voice: _Voice,
+    voice: Voice,
     weight: float,
     interest: int,
     known: Mapping[str, Known],

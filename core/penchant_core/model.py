@@ -13,6 +13,7 @@ class Event:
     user_id: str
     type: str
     occurred_at: int
+    """0: not told; it is the time of the same event known already, else the time at which it is learnt."""
     item_id: str = ""
     text: str = ""
     value: float | None = None

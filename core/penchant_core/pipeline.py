@@ -6,8 +6,9 @@ its flow and a sequence number, and the counts are saved together with the seque
 the two, ``recover`` adds the one flow that is missing, exactly once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -15,13 +16,24 @@ from penchant_core.counts import changes_of
 from penchant_core.covisitation import Flow, added, fold
 from penchant_core.errors import PenchantError, UnknownItem
 from penchant_core.explanation import Reason, explain
-from penchant_core.interests import Interests, Known, interests_of, items_of, of_item, of_words, texts_of
+from penchant_core.interests import (
+    Interests,
+    Known,
+    Source,
+    Voice,
+    interests_of,
+    interests_said,
+    of_item,
+    of_words,
+    voices_of,
+    whole_interest,
+)
 from penchant_core.ledger import Ledger
 from penchant_core.model import Event, Filter, Item
 from penchant_core.ports import Candidate, Catalogue, Commit, Encoder, Query, Retriever, Tally, Users
 from penchant_core.ranking import balanced, interests_served, ranked
 from penchant_core.tuning import Scoring, Tuning
-from penchant_core.vectors import Vector, unit
+from penchant_core.vectors import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +66,19 @@ class Reader:
     async def read(self, events: Sequence[Event], now: int, scoring: Scoring | None = None) -> Interests:
         """Return the interests behind *events*; *now* in milliseconds."""
         tuning = self._tuning if scoring is None else replace(self._tuning, scoring=scoring)
-        known = await self._catalogue.known(items_of(events, tuning.scoring, tuning.weights))
-        texts = list(dict.fromkeys(texts_of(events, tuning.scoring, tuning.weights)))
+        voices = voices_of(events, tuning.scoring, tuning.weights)
+        return interests_said(voices, *await self._looked_up(voices), tuning, now)
+
+    async def whole(self, events: Sequence[Event]) -> Vector | None:
+        """Return the unit vector of everything that *events* approve of."""
+        voices = voices_of(events, self._tuning.scoring, self._tuning.weights)
+        return whole_interest(voices, *await self._looked_up(voices))
+
+    async def _looked_up(self, voices: Sequence[Voice]) -> tuple[dict[str, Known], dict[str, Vector]]:
+        known = await self._catalogue.known([voice.key for voice in voices if voice.source is Source.ITEM])
+        texts = list(dict.fromkeys(voice.key for voice in voices if voice.source is Source.TEXT))
         vectors = await self._encoder.encode(texts) if texts else ()
-        return interests_of(events, known, dict(zip(texts, vectors, strict=True)), tuning, now)
+        return known, dict(zip(texts, vectors, strict=True))
 
 
 class Learner:
@@ -85,33 +106,34 @@ class Learner:
         if not self._settled:
             await self.recover()
         known = await self._stores.catalogue.known(list({e.item_id for e in events if e.item_id}))
-        accepted = [event for event in events if not event.item_id or event.item_id in known]
-        before = await self._stores.users.ledgers(list({event.user_id for event in accepted}))
-        ledgers, flows = dict(before), []
+        before = await self._stores.users.ledgers(list({event.user_id for event in events}))
+        news: dict[str, dict[Event, None]] = {}
         learnt = []
+        now = self._clock()
         for event in events:
             if event.item_id and event.item_id not in known:
                 learnt.append(Learnt(event, error=UnknownItem(event.item_id)))
                 continue
-            ledger = ledgers[event.user_id]
-            if not ledger.learns_from(event):
-                learnt.append(Learnt(event, unchanged=True))
-                continue
-            ledgers[event.user_id], flow = fold(ledger, [event], self._tuning.weights, self._tuning.covisitation)
-            flows.append(flow)
-            learnt.append(Learnt(event))
-        changed = {user: ledger for user, ledger in ledgers.items() if ledger is not before[user]}
-        if changed:
-            await self._commit(changed, added(flows))
+            heard = news.setdefault(event.user_id, {})
+            event = _timed(event, chain(before[event.user_id].slots, heard), now)  # noqa: PLW2901 one event, timed
+            unchanged = event in heard or not before[event.user_id].learns_from(event)
+            if not unchanged:
+                heard[event] = None
+            learnt.append(Learnt(event, unchanged=unchanged))
+        settings = self._tuning.covisitation
+        folds = {
+            user: fold(before[user], list(heard), self._tuning.weights, settings)
+            for user, heard in news.items()
+            if heard
+        }
+        if folds:
+            ledgers = {user: ledger for user, (ledger, _) in folds.items()}
+            await self._commit(ledgers, added(flow for _, flow in folds.values()))
         return learnt
 
     async def _commit(self, ledgers: Mapping[str, Ledger], flow: Flow) -> None:
-        now = self._clock()
-        vectors: dict[str, Vector] = {}
-        for user, ledger in ledgers.items():
-            interests = await self._reader.read(ledger.events, now)
-            if not interests.empty:
-                vectors[user] = unit(np.sum(interests.directions, axis=0))
+        wholes = {user: await self._reader.whole(ledger.events) for user, ledger in ledgers.items()}
+        vectors = {user: whole for user, whole in wholes.items() if whole is not None}
         sequence = self.sequence + 1
         self._settled = False
         await self._stores.users.commit(Commit(sequence, ledgers, vectors, flow))
@@ -134,6 +156,14 @@ class Learner:
     async def forget_items(self, item_ids: Sequence[str]) -> list[str]:
         """Take items out of the catalogue; return those that were there."""
         return await self._stores.catalogue.remove(item_ids)
+
+
+def _timed(event: Event, others: Iterable[Event], now: int) -> Event:
+    """Give an event without a time the one it had when it came before, else *now*."""
+    if event.occurred_at:
+        return event
+    earlier = (other.occurred_at for other in others if other.event_id == event.event_id)
+    return replace(event, occurred_at=next(earlier, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +211,11 @@ class Recommender:
         """Return the interests that a ledger shows."""
         return await self._reader.read(ledger.events, self._clock(), scoring)
 
+    async def items(self, item_ids: Sequence[str]) -> list[Recommended]:
+        """Return those of the items that are in the catalogue, without a score: they were recommended before."""
+        known = await self._stores.catalogue.known(item_ids)
+        return [Recommended(known[item_id], 0.0, 0) for item_id in item_ids if item_id in known]
+
     async def ledger(self, user_id: str) -> Ledger:
         """Return a user's ledger, empty for a stranger."""
         return (await self._stores.users.ledgers([user_id]))[user_id]
@@ -220,8 +255,8 @@ class Recommender:
 
     async def _told(self, chosen: Sequence[Candidate], interests: Interests, wish: Wish) -> list[Recommended]:
         known = await self._stores.catalogue.known([candidate.item_id for candidate in chosen])
-        rows = np.stack([known[c.item_id].vector for c in chosen]) if chosen else np.empty((0, 0), np.float32)
-        served = interests_served(rows, interests.directions)
+        vectors = [known[candidate.item_id].vector for candidate in chosen]
+        served = interests_served(np.stack(vectors), interests.directions) if vectors else []
         return [
             Recommended(
                 known=known[candidate.item_id],

@@ -79,7 +79,7 @@ class Covisitation:
     """Weight of "came before" against "came after"."""
     half_life_days: float | None = _within(1, 36_500, None)
     """Days after which a count weighs half; none: counts do not age."""
-    width: int = _within(16, 4096, 1024)
+    width: int = _within(16, 4096, 512)
     """Strongest sources kept for an item."""
     popularity_exponent: float = _within(0, 1, 0.05)
     """g: a pair's count is divided by the target's visits to this power."""

@@ -33,6 +33,7 @@ from penchant_adapters.encoders import CachedEncoder, VectorFile, open_encoder
 from penchant_core.errors import InvalidSetting
 from penchant_core.pipeline import Learner, Recommender
 from penchant_core.ports import Encoder
+from threadpoolctl import threadpool_limits
 
 from penchant_server.faults import Door
 from penchant_server.ingest import Ingest
@@ -80,6 +81,9 @@ async def opened_encoder(settings: Settings) -> AsyncIterator[Encoder]:
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """Run the service inside the block."""
     async with AsyncExitStack() as stack:
+        # The core's products are small: a second thread of the linear algebra costs more than it gains, and on a busy
+        # machine a hundred times more. The encoder chooses its own number while it works.
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
         encoder = await stack.enter_async_context(opened_encoder(settings))
         store = stack.enter_context(
             open_edge(settings.data_dir, encoder.name, encoder.dim, settings.covisitation, settings.min_free_bytes)

@@ -1,6 +1,7 @@
 """Errors by fault, translated once: ours into gRPC status with details, anything else into INTERNAL with a log line."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
@@ -44,11 +45,22 @@ class NotYetApplied(PenchantError):
     reason = "NOT_YET_APPLIED"
 
 
+class GoingDown(PenchantError):
+    """The service ends before it got to the call."""
+
+    reason = "GOING_DOWN"
+
+    def __init__(self) -> None:
+        super().__init__("the service goes down before this was done; send it again")
+
+
 def status_of(error: PenchantError) -> status_pb2.Status:
     """Return an error's status: code, message, ``ErrorInfo`` and, where they fit, ``BadRequest`` and ``RetryInfo``."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
     if isinstance(error, NotYetApplied):
         code = code_pb2.DEADLINE_EXCEEDED
+    elif isinstance(error, GoingDown):
+        code = code_pb2.UNAVAILABLE
     field = getattr(error, "field", "")
     details: list[Message] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata={"field": field} if field else {})
@@ -146,8 +158,9 @@ class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # the real cl
                 await _end(context, Overloaded("too many streams are open (max_streams)", retry_after=5.0))
             self._free_streams -= 1
             try:
-                async for message in inner(request, context):
-                    yield message
+                async with aclosing(inner(request, context)) as messages:
+                    async for message in messages:
+                        yield message
             except PenchantError as error:
                 await _end(context, error)
             except grpc.aio.AbortError:

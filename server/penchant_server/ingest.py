@@ -14,7 +14,7 @@ from penchant_core.model import Event
 from penchant_core.pipeline import Learner, Learnt
 from penchant_core.ports import Encoder
 
-from penchant_server.faults import NotYetApplied
+from penchant_server.faults import GoingDown, NotYetApplied
 
 BATCH = 32
 """Events learnt in one commit: some 10 ms, the longest that a recommendation waits behind it."""
@@ -45,6 +45,7 @@ class Ingest:
         self._announce = announce
         self._queue: deque[tuple[Event, _Delivery, int]] = deque()
         self._waiting = 0
+        self._ended = False
         self._filled = asyncio.Event()
         self._applied = asyncio.Condition()
         self.applied_at = time.monotonic()
@@ -65,17 +66,24 @@ class Ingest:
             raise Overloaded("too many events wait to be learnt (max_pending_events)")
         self._waiting += len(events)
         try:
-            # Words are encoded before their events queue, so that events without any never wait for them.
-            texts = list(dict.fromkeys(event.text for event in events if event.text))
-            if texts:
-                await self._encoder.encode(texts)
-            delivery = _Delivery([None] * len(events), len(events))
-            self._queue.extend((event, delivery, n) for n, event in enumerate(events))
-            self._filled.set()
-            await delivery.done
-        finally:
+            await self._read_words(events)
+        except BaseException:
             self._waiting -= len(events)
+            raise
+        # From here on the events count as waiting until they are learnt, even when their caller leaves.
+        delivery = _Delivery([None] * len(events), len(events))
+        self._queue.extend((event, delivery, n) for n, event in enumerate(events))
+        self._filled.set()
+        await delivery.done
         return [answer for answer in delivery.answers if answer is not None]
+
+    async def _read_words(self, events: Sequence[Event]) -> None:
+        # Words are encoded before their events queue, so that events without any never wait for them.
+        texts = list(dict.fromkeys(event.text for event in events if event.text))
+        if texts:
+            await self._encoder.encode(texts)
+        if self._ended:
+            raise GoingDown
 
     async def run(self) -> None:
         """Learn for ever. Ends only by an error that nobody foresaw, which is for the process to die of."""
@@ -90,6 +98,7 @@ class Ingest:
                 except BaseException:
                     self._queue.extendleft(reversed(batch))
                     raise
+                self._waiting -= len(batch)
                 # Recommendations have their turn between two commits.
                 await asyncio.sleep(0)
         finally:
@@ -114,9 +123,10 @@ class Ingest:
                 delivery.done.set_result(None)
 
     def _abandon(self) -> None:
+        self._ended = True
         for _, delivery, _ in self._queue:
             if not delivery.done.done():
-                delivery.done.set_exception(PenchantError("the service is going down before this event was learnt"))
+                delivery.done.set_exception(GoingDown())
 
     async def applied(self, sequence: int, patience: float | None) -> None:
         """Wait until a commit is applied, at most *patience* seconds. Raises ``NotYetApplied``."""

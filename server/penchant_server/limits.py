@@ -103,7 +103,7 @@ def event(message: event_pb2.Event, weights: Weights, now: int) -> Event:
         event_id=_identifier("event.event_id", message.event_id, 0) or uuid.uuid4().hex,
         user_id=_identifier("event.user_id", message.user_id),
         type=message.type,
-        occurred_at=_time(message.occurred_at, now) if message.HasField("occurred_at") else now,
+        occurred_at=_time(message.occurred_at, now) if message.HasField("occurred_at") else 0,
         item_id=_identifier("event.item_id", message.item_id, 0),
         text=text,
         value=value,
@@ -134,7 +134,7 @@ def item(message: catalog_pb2.Item) -> Item:
 
 
 def _names(field: str, names: Iterable[str]) -> tuple[str, ...]:
-    unique = tuple(dict.fromkeys(normalise(_sized(f"{field}[]", name, ID_BYTES, 1)) for name in names))
+    unique = tuple(dict.fromkeys(words(f"{field}[]", name, ID_BYTES) for name in names))
     if len(unique) > 32:  # noqa: PLR2004 the documented limit
         raise InvalidField(field, f"has {len(unique)} names, at most 32 are allowed")
     return unique
@@ -192,6 +192,13 @@ def batch(field: str, size: int) -> None:
     """Refuse an empty batch and one of more than 1,000."""
     if not 1 <= size <= BATCH:
         raise InvalidField(field, f"has {size:,} entries, 1–{BATCH:,} are allowed")
+
+
+def page_token(token: str) -> str:
+    """Return a page token, a number of 64 bits, or nothing."""
+    if token and not (token.isascii() and token.isdigit() and len(token) <= 20 and int(token) < 2**64):  # noqa: PLR2004 64 bits have 20 digits
+        raise InvalidField("page_token", "is not one that a page carried; leave it empty for the first page")
+    return token
 
 
 def list_page(size: int) -> int:

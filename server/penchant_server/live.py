@@ -34,9 +34,10 @@ class LiveList:
     _snapshot: bool = True
 
     def change(self, options: recommendation_pb2.ListOptions) -> None:
-        """Take another wish; shown positions are released."""
+        """Take another wish; shown positions are released and the next update is whole, in the form now wished for."""
         self.options = options
         self.shown = ()
+        self._snapshot = True
 
     def show(self, positions: int, sequence: int) -> bool:
         """Pin the first positions of an update; return False when that update is not remembered."""
@@ -50,17 +51,24 @@ class LiveList:
     def next(self, listing: Sequence[Recommended]) -> recommendation_pb2.RecommendationUpdate | None:
         """Return the update that brings the client from the last one to *listing*; none when nothing moved."""
         size = self.options.page_size or 10
-        fresh = {one.known.item.item_id: one for one in listing if one.known.item.item_id not in self.shown}
-        order = (*self.shown, *fresh)[:size]
+        listed = {one.known.item.item_id: one for one in listing}
+        order = (*self.shown, *(item_id for item_id in listed if item_id not in self.shown))[:size]
         if order == self.order and not self._snapshot:
             return None
         known = () if self._snapshot else self.order
-        told = [fresh[item_id] for item_id in order if item_id in fresh and item_id not in known]
+        told = [
+            replies.recommendation(listed[item_id], self.options)
+            # A resumed stream keeps what was shown, though it would not be listed any more: then by its id alone.
+            if item_id in listed
+            else recommendation_pb2.Recommendation(item_id=item_id)
+            for item_id in order
+            if item_id not in known
+        ]
         update = recommendation_pb2.RecommendationUpdate(
             stream_sequence=self.sequence + 1,
             order=order,
             snapshot=self._snapshot,
-            recommendations=replies.recommendations(told, self.options),
+            recommendations=told,
             resume_token=resume_token(Resume(self.sequence + 1, self.shown)),
         )
         self.sequence += 1

@@ -1,14 +1,22 @@
 """Settings: read once, frozen, strict. From ``PENCHANT_*`` variables and, before them, a TOML file."""
 
 import os
+import tomllib
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from penchant_core.errors import InvalidSetting
 from penchant_core.tuning import TYPE_WEIGHTS, Covisitation, Scoring, Tuning, Weights
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 PREFIX = "PENCHANT_"
 NESTING = "__"
@@ -93,12 +101,23 @@ class Settings(BaseSettings):
             raise InvalidSetting(f"there is no file {file}", field="PENCHANT_CONFIG")
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidSetting(f"{file} is not TOML: {error}", field="PENCHANT_CONFIG") from error
+        except SettingsError as error:
+            raise InvalidSetting(str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(sorted(cls.model_fields))
-            hint = f"; known settings: {known}" if first["type"] == "extra_forbidden" else ""
+            hint = ""
+            if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+                hint = f"; known settings: {', '.join(_known(cls, name))}"
             raise InvalidSetting(f"{first['msg']} (given {first.get('input')!r}){hint}", field=name) from error
+
+
+def _known(cls: type[Settings], name: str) -> list[str]:
+    top, dot, _ = name.partition(".")
+    kind = cls.model_fields[top].annotation if dot else None
+    return sorted(field.name for field in fields(kind)) if is_dataclass(kind) else sorted(cls.model_fields)
 
 
 def _refuse_unknown(cls: type[Settings]) -> None:

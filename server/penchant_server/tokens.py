@@ -2,12 +2,16 @@
 
 import base64
 import binascii
-import json
 import secrets
 import struct
 from dataclasses import dataclass
 
 from penchant_core.errors import InvalidField, StaleRequest
+
+FRESHNESS_BYTES = 128
+RESUME_BYTES = 16_384
+_POSITIONS = 100
+_DIGITS = 18
 
 
 def _text(data: bytes) -> str:
@@ -28,6 +32,8 @@ def freshness_sequence(token: str, store_id: str, field: str = "min_freshness") 
 
     Raises ``InvalidField`` for what is no token and ``StaleRequest`` for the token of another store.
     """
+    if len(token.encode()) > FRESHNESS_BYTES:
+        raise InvalidField(field, f"has {len(token.encode()):,} bytes, at most {FRESHNESS_BYTES} are allowed")
     parts = token.split(".")
     if len(parts) != 3 or parts[0] != "f1" or not parts[2].isascii() or not parts[2].isdigit():  # noqa: PLR2004 f1.store.sequence
         raise InvalidField(field, f"{token!r} is not a freshness token; pass one as it was received")
@@ -43,16 +49,15 @@ def attribution_token(surface: str, now: int) -> str:
 
 def attributed_request(token: str) -> str:
     """Return the request that a token names, 16 hexadecimal digits. Raises ``InvalidField`` for what is no token."""
+    strange = InvalidField("event.attribution_token", "is not one that a reply carried; pass it as it was received")
     try:
         data = _bytes(token.removeprefix("a1."))
         request, _ = struct.unpack_from("<8sQ", data)
         data[16:].decode()
     except (binascii.Error, struct.error, UnicodeDecodeError, ValueError) as error:
-        raise InvalidField(
-            "attribution_token", "is not one that a reply carried; pass it as it was received"
-        ) from error
+        raise strange from error
     if not token.startswith("a1."):
-        raise InvalidField("attribution_token", "is not one that a reply carried; pass it as it was received")
+        raise strange
     return bytes(request).hex()
 
 
@@ -65,17 +70,22 @@ class Resume:
 
 
 def resume_token(resume: Resume) -> str:
-    """Return the token to go on with."""
-    return "r1." + _text(json.dumps([resume.sequence, *resume.shown], separators=(",", ":")).encode())
+    """Return the token to go on with: even with 100 ids of 128 bytes within ``RESUME_BYTES``."""
+    # Ids hold no line breaks; base64 would exceed the limit.
+    return "r1." + base64.b85encode("\n".join((str(resume.sequence), *resume.shown)).encode()).decode()
 
 
 def resumed(token: str) -> Resume:
     """Return where a token's stream ended. Raises ``InvalidField`` for what is no token."""
-    strange = InvalidField("open.resume_token", "is not one that an update carried; open without it")
+    field = "open.resume_token"
+    if len(token.encode()) > RESUME_BYTES:
+        raise InvalidField(field, f"has {len(token.encode()):,} bytes, at most {RESUME_BYTES:,} are allowed")
     try:
-        sequence, *shown = json.loads(_bytes(token.removeprefix("r1.")))
-    except (ValueError, TypeError) as error:
-        raise strange from error
-    if not token.startswith("r1.") or not isinstance(sequence, int) or not all(isinstance(i, str) for i in shown):
-        raise strange
-    return Resume(sequence, tuple(shown[:100]))
+        sequence, *shown = base64.b85decode(token.removeprefix("r1.")).decode().split("\n")
+    except ValueError as error:
+        raise InvalidField(field, "is not one that an update carried; open without it") from error
+    number = sequence.isascii() and sequence.isdigit() and len(sequence) <= _DIGITS
+    unique = len(set(shown)) == len(shown) <= _POSITIONS and all(shown)
+    if not token.startswith("r1.") or not number or not unique:
+        raise InvalidField(field, "is not one that an update carried; open without it")
+    return Resume(int(sequence), tuple(shown))

@@ -71,7 +71,7 @@ def test_counts_of_items_add_up_to_the_flow(seed: int, count: int) -> None:
         expected[target, source] += weight * settings.reverse
     for item, change in changes_of(flow, settings).items():
         counts = Counts().with_change(change, settings)
-        back = Counts.from_sparse(*counts.as_sparse(settings), settings)
+        back = Counts.from_sparse(*counts.as_sparse(settings), counts.out, settings)
         for read in (counts, back):
             kept = dict(zip(read.dims.tolist(), read.values.tolist(), strict=True))
             assert list(kept) == sorted(kept)

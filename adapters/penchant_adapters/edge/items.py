@@ -1,13 +1,13 @@
 """Items in Qdrant Edge: one point an item, its words as a dense vector, its counts as a sparse one."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from penchant_core.counts import VISITS, Counts, dimension
+from penchant_core.errors import PenchantError
 from penchant_core.interests import Known
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
@@ -19,6 +19,7 @@ from qdrant_edge import (
     EdgeSparseVectorParams,
     EdgeVectorParams,
     FieldCondition,
+    MatchAny,
     MatchValue,
     PayloadSchemaType,
     Point,
@@ -40,9 +41,14 @@ CACHED_ITEMS = 20_000
 SLICE = 64
 """Items written in one engine call: a few milliseconds."""
 
+# Why a point is in no list, a word because the engine never matches a boolean; the others have no status.
+GONE, UNAVAILABLE = "gone", "unavailable"
+
 # The sequence stands in the counts' own vector of the meta point, so that one operation writes both; a float32 holds
 # whole numbers up to 2²⁴, hence two of them.
 _HIGH, _LOW, _BASE = 3, 4, 1 << 20
+_EVIDENCE = 0
+"""The one dimension of an item's evidence, a vector of its own because it changes ten times as often."""
 
 
 class EdgeItems:
@@ -51,23 +57,24 @@ class EdgeItems:
     def __init__(self, path: Path, dim: int, settings: Covisitation, min_free_bytes: int) -> None:
         config = EdgeConfig(
             vectors={"content": EdgeVectorParams(size=dim, distance=Distance.Dot)},
-            sparse_vectors={"counts": EdgeSparseVectorParams()},
+            sparse_vectors={"counts": EdgeSparseVectorParams(), "evidence": EdgeSparseVectorParams()},
         )
         self._shard = Shard(path, config, min_free_bytes)
         self._settings = settings
         self._recent: Recent[str, Known] = Recent(CACHED_ITEMS)
         if not self._shard.retrieve([META]):
-            self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
-            self._shard.update(UpdateOperation.create_field_index("hidden", PayloadSchemaType.Bool))
+            self._shard.update(UpdateOperation.create_field_index("status", PayloadSchemaType.Keyword))
             self._shard.update(UpdateOperation.create_field_index("categories", PayloadSchemaType.Keyword))
             self._shard.update(UpdateOperation.create_field_index("price", PayloadSchemaType.Float))
+            # Last, so that a start cut short makes the indexes again.
+            self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
         self._search = Search(self._shard, self._hidden_points())
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
         found = {item_id: known for item_id in item_ids if (known := self._recent.get(item_id)) is not None}
         missing = [item_id for item_id in item_ids if item_id not in found]
-        for record in self._read(missing, ("content", "counts")):
+        for record in self._read(missing, ("content", "counts", "evidence")):
             if (known := self._decoded(record)) is not None:
                 self._recent.put(known.item.item_id, known)
                 found[known.item.item_id] = known
@@ -105,9 +112,7 @@ class EdgeItems:
         there = [item_id for item_id in dict.fromkeys(item_ids) if item_id in await self.known([item_id])]
         for item_id in there:
             point = point_id(item_id)
-            self._shard.update(
-                UpdateOperation.overwrite_payload([point], {"id": item_id, "hidden": True, "gone": True})
-            )
+            self._shard.update(UpdateOperation.overwrite_payload([point], {"id": item_id, "status": GONE}))
             self._shard.update(UpdateOperation.delete_vectors([point], ["content"]))
             self._recent.drop(item_id)
             self._search.hide(point, hidden=True)
@@ -116,10 +121,10 @@ class EdgeItems:
 
     async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
         """Return items in the order of their points."""
-        gone = Condition(must_not=[FieldCondition(key="gone", match=MatchValue(True))])
+        there = Condition(must_not=[FieldCondition(key="status", match=MatchValue(GONE))])
         start = int(after) if after else META + 1
         records, following = self._shard.scroll(
-            ScrollRequest(offset=start, limit=limit, filter=gone, with_payload=True, with_vector=False)
+            ScrollRequest(offset=start, limit=limit, filter=there, with_payload=True, with_vector=False)
         )
         return [_item(record.payload or {}) for record in records], "" if following is None else str(following)
 
@@ -127,7 +132,7 @@ class EdgeItems:
         """Return counts for every id, removed items included."""
         found = {i: known.counts for i in item_ids if (known := self._recent.get(i)) is not None}
         missing = {point_id(i): i for i in item_ids if i not in found}
-        for record in self._read(list(missing.values()), ("counts",), payload=False):
+        for record in self._read(list(missing.values()), ("counts", "evidence"), payload=False):
             found[missing[int(str(record.id))]] = self._counts(record)
         return {item_id: found.get(item_id, Counts()) for item_id in item_ids}
 
@@ -135,13 +140,37 @@ class EdgeItems:
         """Write the counts and the sequence as one logged operation."""
         changes = [PointVectors(id=META, vector={"counts": _sparse([_HIGH, _LOW], _split(sequence))})]
         for item_id, count in counts.items():
-            changes.append(
-                PointVectors(id=point_id(item_id), vector={"counts": _sparse(*count.as_sparse(self._settings))})
-            )
-        self._shard.update(UpdateOperation.update_vectors(changes))
+            changes.append(PointVectors(id=point_id(item_id), vector=self._changed(item_id, count)))
+        operation = UpdateOperation.update_vectors(changes)
+        try:
+            self._shard.update(operation)
+        except PenchantError:
+            if not self._place(counts):
+                raise
+            self._shard.update(operation)
         for item_id, count in counts.items():
             if (known := self._recent.get(item_id)) is not None:
-                self._recent.put(item_id, replace(known, counts=count))
+                self._recent.put(item_id, Known(known.item, known.vector, count))
+
+    def _changed(self, item_id: str, count: Counts) -> dict[str, Any]:
+        """Return the vectors to write: most changes are to the evidence alone, a hundredth of the counts."""
+        vectors = {"evidence": _sparse([_EVIDENCE], [count.out])}
+        known = self._recent.get(item_id)
+        same = known is not None and known.counts.dims is count.dims and known.counts.visits == count.visits
+        if not same:
+            vectors["counts"] = _sparse(*count.as_sparse(self._settings))
+        return vectors
+
+    def _place(self, item_ids: Iterable[str]) -> bool:
+        """Make points for items that have none, as if they had been removed; a power cut can leave such items."""
+        points = {point_id(item_id): item_id for item_id in item_ids}
+        absent = points.keys() - {int(str(record.id)) for record in self._shard.retrieve(list(points), payload=False)}
+        if absent:
+            gone = [Point(id=point, vector={}, payload={"id": points[point], "status": GONE}) for point in absent]
+            self._shard.update(UpdateOperation.upsert_points(gone))
+            for point in absent:
+                self._search.hide(point, hidden=True)
+        return bool(absent)
 
     async def sequence(self) -> int:
         """Return the sequence of the last save."""
@@ -189,17 +218,20 @@ class EdgeItems:
 
     def _decoded(self, record: Record) -> Known | None:
         payload = record.payload or {}
-        if payload.get("gone", False):
+        if payload.get("status") == GONE:
             return None
         vector = np.array(_vectors(record)["content"], np.float32)
         return Known(_item(payload), vector, self._counts(record))
 
     def _counts(self, record: Record) -> Counts:
-        vector = _vectors(record).get("counts")
-        return Counts() if vector is None else Counts.from_sparse(vector.indices, vector.values, self._settings)
+        vectors = _vectors(record)
+        counts, evidence = vectors.get("counts"), vectors.get("evidence")
+        out = evidence.values[0] if evidence is not None else 0.0
+        dims, values = (counts.indices, counts.values) if counts is not None else ([], [])
+        return Counts.from_sparse(dims, values, out, self._settings)
 
     def _hidden_points(self) -> set[int]:
-        hidden = Condition(must=[FieldCondition(key="hidden", match=MatchValue(True))])
+        hidden = Condition(must=[FieldCondition(key="status", match=MatchAny([GONE, UNAVAILABLE]))])
         points: set[int] = set()
         start: int | None = META + 1
         while start is not None:
@@ -229,8 +261,9 @@ def _payload(item: Item) -> dict[str, Any]:
         "description": item.description,
         "categories": list(item.categories),
         "attributes": dict(item.attributes),
-        "hidden": item.unavailable,
     }
+    if item.unavailable:
+        payload["status"] = UNAVAILABLE
     if item.price is not None:
         payload["price"] = item.price
     return payload
@@ -243,6 +276,6 @@ def _item(payload: Mapping[str, Any]) -> Item:
         description=payload["description"],
         categories=tuple(payload["categories"]),
         price=payload.get("price"),
-        unavailable=payload["hidden"],
+        unavailable=payload.get("status") == UNAVAILABLE,
         attributes=payload["attributes"],
     )

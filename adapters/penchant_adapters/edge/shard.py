@@ -1,6 +1,7 @@
 """One Qdrant Edge shard: opened or made, its foreign errors told apart, its updates refused when the disk is full."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -16,6 +17,10 @@ from qdrant_edge import (
     ScrollRequest,
     UpdateOperation,
 )
+
+OPENING_BYTES = 64 << 20
+"""Room on the disk without which a shard is not opened: the engine maps its log and pages, and a process that touches
+a mapped page for which there is no room is killed by the system."""
 
 META = 0
 """Point that holds what belongs to the shard as a whole."""
@@ -34,12 +39,11 @@ class Shard:
         self._min_free = min_free_bytes
         self.dirty = False
         """Whether something was written since the last flush."""
+        self._refuse_below(OPENING_BYTES, "needed to open the store; free some space")
         try:
-            if (path / "edge_config.json").exists():
-                self._shard = EdgeShard.load(str(path))
-            else:
-                path.mkdir(parents=True, exist_ok=True)
-                self._shard = EdgeShard.create(str(path), config)
+            if not path.exists():
+                _make(path, config)
+            self._shard = EdgeShard.load(str(path))
         except Exception as error:
             raise translated(error) from error
 
@@ -54,13 +58,15 @@ class Shard:
 
     def refuse_when_full(self) -> None:
         """Raise ``OutOfSpace`` while the disk has less room than the log needs to end a write safely."""
-        disk = os.statvfs(self._path)
+        self._refuse_below(
+            self._min_free, "kept free (min_free_bytes); free some space: nothing was changed and reading goes on"
+        )
+
+    def _refuse_below(self, needed: int, purpose: str) -> None:
+        disk = os.statvfs(self._path.parent)
         free = disk.f_bavail * disk.f_frsize
-        if free < self._min_free:
-            raise OutOfSpace(
-                f"the disk of {self._path} has {free >> 20} MiB left and {self._min_free >> 20} MiB are kept free "
-                "(min_free_bytes); free some space: nothing was changed and reading goes on"
-            )
+        if free < needed:
+            raise OutOfSpace(f"the disk of {self._path} has {free >> 20} MiB left and {needed >> 20} MiB are {purpose}")
 
     def retrieve(self, ids: Sequence[int], *, payload: bool = True, vectors: Sequence[str] = ()) -> list[Record]:
         """Return those of the points that exist."""
@@ -87,6 +93,15 @@ class Shard:
         """Flush and let go of the directory."""
         self.flush()
         self._shard.close()
+
+
+def _make(path: Path, config: EdgeConfig) -> None:
+    # Made beside and moved into place: the engine neither opens nor replaces what a crash left half made.
+    draft = path.with_name(f"{path.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    EdgeShard.create(str(draft), config).close()
+    draft.rename(path)
 
 
 def translated(error: Exception) -> PenchantError:

@@ -73,7 +73,5 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
         """Return a page of items."""
         del context
         size = limits.list_page(request.page_size)
-        if request.page_token and not (request.page_token.isascii() and request.page_token.isdigit()):
-            raise InvalidField("page_token", "is not one that a page carried; leave it empty for the first page")
-        items, following = await self._catalogue.page(request.page_token, size)
+        items, following = await self._catalogue.page(limits.page_token(request.page_token), size)
         return catalog_pb2.ListItemsResponse(items=[replies.item(item) for item in items], next_page_token=following)

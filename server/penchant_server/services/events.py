@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from google.rpc import status_pb2
 from penchant.v1 import event_pb2, event_pb2_grpc
@@ -57,25 +58,36 @@ class EventService(event_pb2_grpc.EventServiceServicer):
     ) -> AsyncIterator[event_pb2.RecordEventsResponse]:
         """Record a stream of events: the next requests are checked and encoded while one is learnt."""
         del context
-        ahead: asyncio.Queue[asyncio.Task[event_pb2.RecordEventsResponse] | None] = asyncio.Queue(AHEAD)
-        async with asyncio.TaskGroup() as tasks:
+        ahead: asyncio.Queue[asyncio.Task[list[event_pb2.Acknowledgement]] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(AHEAD)
 
-            async def read() -> None:
-                first = 0
-                try:
-                    async for request in request_iterator:
-                        limits.batch("events", len(request.events))
-                        await ahead.put(tasks.create_task(self._acknowledged(request.events, first)))
-                        first += len(request.events)
-                finally:
-                    await ahead.put(None)
+        async def read() -> None:
+            first = 0
+            try:
+                async for request in request_iterator:
+                    await room.acquire()
+                    ahead.put_nowait(asyncio.create_task(self._acknowledged(request.events, first)))
+                    first += len(request.events)
+            finally:
+                ahead.put_nowait(None)
 
-            reader = tasks.create_task(read())
-            while (next_one := await ahead.get()) is not None:
-                yield await next_one
+        reader = asyncio.create_task(read())
+        proven = False
+        try:
+            while (work := await ahead.get()) is not None:
+                told = await work
+                room.release()
+                proven = proven or not all(one.HasField("error") for one in told)
+                # Requests are learnt in any order, so only a token made now covers all that are acknowledged.
+                yield event_pb2.RecordEventsResponse(
+                    acknowledgements=told, freshness_token=self._token() if proven else ""
+                )
             await reader
+        finally:
+            await _given_up(reader, ahead)
 
-    async def _acknowledged(self, messages: Sequence[event_pb2.Event], first: int) -> event_pb2.RecordEventsResponse:
+    async def _acknowledged(self, messages: Sequence[event_pb2.Event], first: int) -> list[event_pb2.Acknowledgement]:
+        limits.batch("events", len(messages))
         checked = self._checked(messages)
         try:
             learnt = await self._ingest.record(checked.events) if checked.events else []
@@ -91,10 +103,7 @@ class EventService(event_pb2_grpc.EventServiceServicer):
                 if answer.error is not None:
                     told.error.CopyFrom(status_of(answer.error))
             acknowledgements.append(told)
-        applied = any(answer.error is None for answer in learnt)
-        return event_pb2.RecordEventsResponse(
-            acknowledgements=acknowledgements, freshness_token=self._token() if applied else ""
-        )
+        return acknowledgements
 
     def _checked(self, messages: Sequence[event_pb2.Event]) -> _Checked:
         checked = _Checked([], [], [])
@@ -113,3 +122,13 @@ class EventService(event_pb2_grpc.EventServiceServicer):
 
     def _token(self) -> str:
         return freshness_token(self._store_id, self._ingest.sequence)
+
+
+async def _given_up(reader: asyncio.Task[None], ahead: asyncio.Queue[asyncio.Task[Any] | None]) -> None:
+    tasks: list[asyncio.Task[Any]] = [reader]
+    while not ahead.empty():
+        if (work := ahead.get_nowait()) is not None:
+            tasks.append(work)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

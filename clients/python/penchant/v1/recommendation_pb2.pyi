@@ -380,6 +380,7 @@ class StreamStart(_message.Message):
     SURFACE_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_FRESHNESS_FIELD_NUMBER: _builtins.int
+    SHOWN_POSITIONS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """1–128 bytes."""
     surface: _builtins.str
@@ -390,6 +391,10 @@ class StreamStart(_message.Message):
     """
     min_freshness: _builtins.str
     """A freshness token: the first update waits, within the deadline, until that write is applied. 0–128 bytes."""
+    shown_positions: _builtins.int
+    """With resume_token: the first so many positions of that update are on the user's screen and stay as they are. 0–100;
+    0: as the token says.
+    """
     @_builtins.property
     def options(self) -> Global___ListOptions:
         """What the list should look like."""
@@ -402,10 +407,11 @@ class StreamStart(_message.Message):
         surface: _builtins.str = ...,
         resume_token: _builtins.str = ...,
         min_freshness: _builtins.str = ...,
+        shown_positions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_freshness", b"min_freshness", "options", b"options", "resume_token", b"resume_token", "surface", b"surface", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_freshness", b"min_freshness", "options", b"options", "resume_token", b"resume_token", "shown_positions", b"shown_positions", "surface", b"surface", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -563,7 +569,10 @@ class RecommendationUpdate(_message.Message):
     stream_sequence: _builtins.int
     """Counts the updates of a stream from 1, resumed ones included."""
     snapshot: _builtins.bool
-    """True: recommendations holds every item of order. False: only those that were not in the update before."""
+    """True: recommendations holds every item of order. False: only those that were not in the update before or, where
+    explanations were asked for, all that may still move. An item whose place is kept although it would no longer be
+    listed has score 0.
+    """
     attribution_token: _builtins.str
     """Send it back on events that come of this list."""
     resume_token: _builtins.str
