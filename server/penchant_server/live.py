@@ -33,6 +33,13 @@ class LiveList:
     _sent: deque[tuple[int, tuple[str, ...]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _snapshot: bool = True
 
+    @classmethod
+    def going_on(cls, options: recommendation_pb2.ListOptions, resume: Resume, positions: int) -> "LiveList":
+        """Return the list of a stream that broke, of whose last update so many positions are on the screen."""
+        live = cls(options, resume.sequence, resume.order[: max(resume.shown, positions)])
+        live._sent.append((resume.sequence, resume.order))
+        return live
+
     def change(self, options: recommendation_pb2.ListOptions) -> None:
         """Take another wish; shown positions are released and the next update is whole, in the form now wished for."""
         self.options = options
@@ -55,7 +62,9 @@ class LiveList:
         order = (*self.shown, *(item_id for item_id in listed if item_id not in self.shown))[:size]
         if order == self.order and not self._snapshot:
             return None
-        known = () if self._snapshot else self.order
+        # Reasons change with every event, so with explanations only what was shown is left untold.
+        kept = self.shown if self.options.explain else self.order
+        known = () if self._snapshot else kept
         told = [
             replies.recommendation(listed[item_id], self.options)
             # A resumed stream keeps what was shown, though it would not be listed any more: then by its id alone.
@@ -69,7 +78,7 @@ class LiveList:
             order=order,
             snapshot=self._snapshot,
             recommendations=told,
-            resume_token=resume_token(Resume(self.sequence + 1, self.shown)),
+            resume_token=resume_token(Resume(self.sequence + 1, order, min(len(self.shown), len(order)))),
         )
         self.sequence += 1
         self.order, self._snapshot = order, False
@@ -83,7 +92,7 @@ class LiveList:
         return recommendation_pb2.RecommendationUpdate(
             stream_sequence=self.sequence,
             order=self.order,
-            resume_token=resume_token(Resume(self.sequence, self.shown)),
+            resume_token=resume_token(Resume(self.sequence, self.order, min(len(self.shown), len(self.order)))),
         )
 
 

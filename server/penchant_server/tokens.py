@@ -66,13 +66,17 @@ class Resume:
     """Where a stream ended."""
 
     sequence: int
-    shown: tuple[str, ...]
+    order: tuple[str, ...]
+    """The list of the last update."""
+    shown: int
+    """How many of its first positions the client had said were shown."""
 
 
 def resume_token(resume: Resume) -> str:
     """Return the token to go on with: even with 100 ids of 128 bytes within ``RESUME_BYTES``."""
     # Ids hold no line breaks; base64 would exceed the limit.
-    return "r1." + base64.b85encode("\n".join((str(resume.sequence), *resume.shown)).encode()).decode()
+    lines = (str(resume.sequence), str(resume.shown), *resume.order)
+    return "r1." + base64.b85encode("\n".join(lines).encode()).decode()
 
 
 def resumed(token: str) -> Resume:
@@ -80,12 +84,13 @@ def resumed(token: str) -> Resume:
     field = "open.resume_token"
     if len(token.encode()) > RESUME_BYTES:
         raise InvalidField(field, f"has {len(token.encode()):,} bytes, at most {RESUME_BYTES:,} are allowed")
+    strange = InvalidField(field, "is not one that an update carried; open without it")
     try:
-        sequence, *shown = base64.b85decode(token.removeprefix("r1.")).decode().split("\n")
+        sequence, shown, *order = base64.b85decode(token.removeprefix("r1.")).decode().split("\n")
     except ValueError as error:
-        raise InvalidField(field, "is not one that an update carried; open without it") from error
-    number = sequence.isascii() and sequence.isdigit() and len(sequence) <= _DIGITS
-    unique = len(set(shown)) == len(shown) <= _POSITIONS and all(shown)
-    if not token.startswith("r1.") or not number or not unique:
-        raise InvalidField(field, "is not one that an update carried; open without it")
-    return Resume(int(sequence), tuple(shown))
+        raise strange from error
+    numbers = all(n.isascii() and n.isdigit() and len(n) <= _DIGITS for n in (sequence, shown))
+    unique = len(set(order)) == len(order) <= _POSITIONS and all(order)
+    if not token.startswith("r1.") or not numbers or not unique or int(shown) > len(order):
+        raise strange
+    return Resume(int(sequence), tuple(order), int(shown))

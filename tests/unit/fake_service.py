@@ -117,11 +117,12 @@ class Live:
     snapshot: bool = True
 
     @classmethod
-    def opened(cls, token: str) -> "Live":
-        if not token:
+    def opened(cls, start: pb.StreamStart) -> "Live":
+        if not start.resume_token:
             return cls()
-        sequence, order, pinned = json.loads(token)
-        return cls(sequence, tuple(order), tuple(pinned), snapshot=False)
+        sequence, order, pinned = json.loads(start.resume_token)
+        shown = max(len(pinned), start.shown_positions)
+        return cls(sequence, tuple(order), tuple(order[:shown]), snapshot=False)
 
     def next(self, order: Sequence[str], *, tokens: bool) -> pb.RecommendationUpdate | None:
         wanted = (*self.pinned, *(item_id for item_id in order if item_id not in self.pinned))
@@ -175,14 +176,14 @@ class Recommendations(recommendation_pb2_grpc.RecommendationServiceServicer, use
     async def WatchRecommendations(  # noqa: N802
         self, request: pb.WatchRecommendationsRequest, context: Context
     ) -> AsyncIterator[pb.WatchRecommendationsResponse]:
-        async for update in self._updates(request.open, Live.opened(request.open.resume_token), context):
+        async for update in self._updates(request.open, Live.opened(request.open), context):
             yield pb.WatchRecommendationsResponse(update=update)
 
     async def StreamRecommendations(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.StreamRecommendationsRequest], context: Context
     ) -> AsyncIterator[pb.StreamRecommendationsResponse]:
         first = await anext(request_iterator)
-        live = Live.opened(first.open.resume_token)
+        live = Live.opened(first.open)
         hearing = asyncio.create_task(self._hear(request_iterator, live))
         try:
             async for update in self._updates(first.open, live, context):

@@ -74,14 +74,15 @@ def test_the_next_connection_continues_with_the_newest_options_and_what_was_show
     first, second = encoded([["i1", "i2"], ["i2", "i1"]], set())
     following.accept(first)
     following.change(pb.ListOptions(page_size=2))
-    shown = following.shown(1, 1)
-    opening, again = following.introduction()
-    assert opening.open == pb.StreamStart(user_id="u", options=pb.ListOptions(page_size=2), resume_token="r1")
-    assert again == shown
+    following.shown(1, 1)
+    opening = following.introduction().open
+    assert opening == pb.StreamStart(
+        user_id="u", options=pb.ListOptions(page_size=2), resume_token="r1", shown_positions=1
+    )
 
     following.accept(second)  # its token knows what was shown of the first
-    (opening,) = following.introduction()
-    assert opening.open.resume_token == "r2"
+    opening = following.introduction().open
+    assert (opening.resume_token, opening.shown_positions) == ("r2", 0)
 
 
 @pytest.mark.parametrize(("positions", "sequence"), [(3, 1), (-1, 1), (1, 0), (1, 2)])

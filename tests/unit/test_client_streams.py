@@ -121,14 +121,15 @@ async def test_shown_positions_stay_also_when_the_connection_is_lost_before_the_
         await until(lambda: bool(service.knowledge.said))
         await service.restart()
         following = asyncio.ensure_future(anext(stream))
-        await until(lambda: len(service.knowledge.said) >= 2)
+        await until(lambda: len(service.knowledge.openings) >= 2)
         service.knowledge.push("i9", "i2", "i1")
         assert ids(await following) == ("i1", "i2", "i9")
         await stream.shown(0)
-        await until(lambda: len(service.knowledge.said) >= 3)
+        await until(lambda: len(service.knowledge.said) >= 2)
         service.knowledge.push("i3", "i9")
         assert ids(await anext(stream)) == ("i3", "i9")
-    assert [one.shown.positions for one in service.knowledge.said] == [2, 2, 0]
+    assert [one.shown.positions for one in service.knowledge.said] == [2, 0]
+    assert [opening.shown_positions for opening in service.knowledge.openings] == [0, 2]
 
 
 async def test_a_change_outlives_the_connection(client: aio.Client, service: FakeService) -> None:

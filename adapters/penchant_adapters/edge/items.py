@@ -156,7 +156,7 @@ class EdgeItems:
         """Return the vectors to write: most changes are to the evidence alone, a hundredth of the counts."""
         vectors = {"evidence": _sparse([_EVIDENCE], [count.out])}
         known = self._recent.get(item_id)
-        same = known is not None and known.counts.dims is count.dims and known.counts.visits == count.visits
+        same = known is not None and known.counts.values is count.values and known.counts.visits == count.visits
         if not same:
             vectors["counts"] = _sparse(*count.as_sparse(self._settings))
         return vectors

@@ -4,7 +4,7 @@ Theory of operation: the service sends the whole order with every update but det
 update before, so the details of the current order, and no others, are kept. Every update has a sequence number and a
 resume token. When a connection ends, :meth:`Following.opening` asks for a stream that continues after the last update
 received, with its token and the newest options. The token knows what was shown before that update; what was shown since
-is said again. An update whose number is not above the last one is a repetition and is passed over.
+is told with it. An update whose number is not above the last one is a repetition and is passed over.
 """
 
 from penchant import decode, results
@@ -22,7 +22,6 @@ class Following:
         self._start = start
         self._details: dict[str, results.Recommendation] = {}
         self._order: tuple[str, ...] = ()
-        self._shown: pb.StreamRecommendationsRequest | None = None  # what was said of the last update
         self.sequence = 0
         """Number of the last update received; 0 before the first."""
         self.going_away = False
@@ -38,10 +37,9 @@ class Following:
         self.going_away = False
         return self._start
 
-    def introduction(self) -> list[pb.StreamRecommendationsRequest]:
+    def introduction(self) -> pb.StreamRecommendationsRequest:
         """Return what to say first on the next connection of a stream in both directions."""
-        opening = pb.StreamRecommendationsRequest(open=self.opening())
-        return [opening, self._shown] if self._shown else [opening]
+        return pb.StreamRecommendationsRequest(open=self.opening())
 
     def shown(self, positions: int, sequence: int) -> pb.StreamRecommendationsRequest:
         """Keep in mind that the first so many positions of an update are seen; return the message that says so.
@@ -56,13 +54,13 @@ class Following:
         shown = pb.StreamRecommendationsRequest.Shown(positions=positions, stream_sequence=sequence)
         message = pb.StreamRecommendationsRequest(shown=shown)
         if sequence == self.sequence:
-            self._shown = message
+            self._start.shown_positions = positions
         return message
 
     def change(self, options: pb.ListOptions) -> pb.StreamRecommendationsRequest:
         """Keep in mind what the list should look like from now on; return the message that says so."""
         self._start.options.CopyFrom(options)
-        self._shown = None
+        self._start.shown_positions = 0
         return pb.StreamRecommendationsRequest(change=options)
 
     def accept(self, message: pb.RecommendationUpdate) -> results.Update | None:
@@ -84,7 +82,7 @@ class Following:
         changed = order != self._order or self.sequence == 0
         self._details = {item_id: details[item_id] for item_id in order}
         self._order = order
-        self._shown = None
+        self._start.shown_positions = 0
         self.sequence = message.stream_sequence
         return results.Update(
             recommendations=tuple(self._details.values()),

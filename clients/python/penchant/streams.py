@@ -107,7 +107,7 @@ class Stream:
     async def _connect(self) -> StreamCall:
         async with self._writing:
             self._call = self._open_call()
-            await self._write(self._call, *self._following.introduction())
+            await self._write(self._call, self._following.introduction())
         return self._call
 
     async def _tell(self, message: pb.StreamRecommendationsRequest) -> None:

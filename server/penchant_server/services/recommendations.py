@@ -126,11 +126,11 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         limits.identifier("open.user_id", start.user_id)
         limits.wish(start.options)
         limits.surface(start.surface)
-        live = LiveList(start.options)
-        if start.resume_token:
-            resume = resumed(start.resume_token)
-            live.sequence, live.shown = resume.sequence, resume.shown
-        return live
+        if not start.resume_token:
+            return LiveList(start.options)
+        if start.shown_positions > limits.PAGE:
+            raise InvalidField("open.shown_positions", f"{start.shown_positions:,} is more than {limits.PAGE}")
+        return LiveList.going_on(start.options, resumed(start.resume_token), start.shown_positions)
 
     @staticmethod
     async def _hear(
@@ -193,7 +193,9 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     async def _listing(self, user_id: str, live: LiveList) -> list[Recommended]:
         wish = limits.wish(live.options)
         ledger = await self._recommender.ledger(user_id)
-        return await self._recommender.recommend(ledger, limits.roomier(wish, len(live.shown)))
+        listing = await self._recommender.recommend(ledger, limits.roomier(wish, len(live.shown)))
+        listed = {one.known.item.item_id for one in listing}
+        return listing + await self._recommender.items([item_id for item_id in live.shown if item_id not in listed])
 
 
 class UserService(user_pb2_grpc.UserServiceServicer):

@@ -1,0 +1,82 @@
+"""Quality figures as the Markdown of the page of results."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SERVED = "Penchant, through the service"
+OURS = "Penchant"
+
+DATA = {
+    "amazon_beauty": (
+        "Amazon Beauty: the last item of every user among all items, those of the history hidden. Live: the counts see "
+        "everything before the target; frozen: not the step before it either."
+    ),
+    "movielens_small": (
+        "MovieLens (ml-latest-small): replay of the newest tenth of all ratings; ask, score, then learn the rating. "
+        "Ratings of 4 and more are targets."
+    ),
+    "online_retail": (
+        "Online Retail: replay of the newest tenth of all lines; targets are the items of a customer's next invoice "
+        "that the customer had not bought before."
+    ),
+}
+PUBLISHED = {
+    ("amazon_beauty", "frozen"): (
+        "Published, same protocol, Recall@10/NDCG@10: SASRec .0921/.0531 with sampled softmax (.0605/.0318 in papers), "
+        "eSASRec .0928/.0523, TIGER .0648/.0384, STAR, training-free, .0923/.0521."
+    ),
+}
+
+
+def measures(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the names of the measures that have intervals."""
+    return [
+        name for name, figure in next(iter(models.values())).items() if isinstance(figure, Mapping) and "low" in figure
+    ]
+
+
+def cell(estimate: Mapping[str, float]) -> str:
+    """Return a mean with its interval."""
+    return f"{estimate['mean']:.4f} ({estimate['low']:.4f}–{estimate['high']:.4f})"
+
+
+def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return by how much the service differs from the exact score, or nothing where only one was measured."""
+    if SERVED not in models:
+        return ""
+    differences = (
+        f"{measure} {models[SERVED][measure]['mean'] / models[OURS][measure]['mean'] - 1.0:+.1%}"
+        for measure in measures(models)
+    )
+    return f"Through the service against offline: {', '.join(differences)}."
+
+
+def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of one measurement's file, whose kind is ``quality``."""
+    settings = measurement["settings"]
+    data = settings["data"]
+    yield f"### {data}"
+    yield ""
+    yield DATA.get(data, "")
+    yield ""
+    for variant, models in measurement["figures"].items():
+        first = next(iter(models.values()))
+        names = measures(models)
+        yield f"**{variant}**: {first['asks']:,} asks of {first['users']:,} users."
+        yield ""
+        yield f"| model | {' | '.join(names)} | coverage@10 |"
+        yield f"|---|{'--:|' * (len(names) + 1)}"
+        for name, found in models.items():
+            shown = f"**{name}**" if name.startswith(OURS) else name
+            yield f"| {shown} | {' | '.join(cell(found[m]) for m in names)} | {found['coverage@10']:.0%} |"
+        yield ""
+        for remark in (agreement(models), PUBLISHED.get((data, variant), "")):
+            if remark:
+                yield remark
+                yield ""
+    machine = measurement["machine"]
+    yield (
+        f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
+        f"{settings['resamples']:,} bootstrap samples of users, seed {settings['seed']}."
+    )
+    yield ""

@@ -1,0 +1,57 @@
+"""The page of results says what the figures say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penchant_bench import figures
+from penchant_bench.quality.report import SERVED, agreement
+from penchant_bench.report import page
+
+
+def estimate(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01}
+
+
+def model(ndcg: float, recall: float) -> dict[str, Any]:
+    return {
+        "NDCG@10": estimate(ndcg),
+        "Recall@10": estimate(recall),
+        "coverage@10": 0.42,
+        "asks": 1234,
+        "users": 321,
+        "seconds": {"asking": 1.0},
+    }
+
+
+SETTINGS = {"data": "amazon_beauty", "encoder": "some-model@1", "seed": 5, "resamples": 1000}
+
+
+def test_a_quality_measurement_becomes_a_table_with_intervals(tmp_path: Path) -> None:
+    found = {"live": {SERVED: model(0.0707, 0.11), "Penchant": model(0.07, 0.11), "popularity": model(0.01, 0.02)}}
+    figures.write(tmp_path / "new" / "a.json", figures.document("amazon_beauty", "quality", SETTINGS, found))
+    text = page(tmp_path / "new")
+    assert "## Quality" in text
+    assert "| model | NDCG@10 | Recall@10 | coverage@10 |" in text
+    assert "| **Penchant** | 0.0700 (0.0600–0.0800) | 0.1100 (0.1000–0.1200) | 42% |" in text
+    assert "| popularity | 0.0100 (0.0000–0.0200) |" in text
+    assert "1,234 asks of 321 users" in text
+    assert "NDCG@10 +1.0%, Recall@10 +0.0%" in text
+    assert "some-model@1" in text
+
+
+def test_without_the_service_there_is_nothing_to_agree_with() -> None:
+    assert not agreement({"Penchant": model(0.07, 0.11)})
+
+
+def test_a_kind_that_nobody_renders_is_refused(tmp_path: Path) -> None:
+    figures.write(tmp_path / "a.json", figures.document("x", "astrology", {}, {}))
+    with pytest.raises(KeyError, match="astrology"):
+        page(tmp_path)
+
+
+def test_a_measurement_says_where_and_with_what_it_was_taken() -> None:
+    written = figures.document("x", "quality", {"a": 1}, {"b": 2})
+    assert list(written) == ["name", "kind", "when", "machine", "versions", "settings", "figures"]
+    assert written["machine"]["cores"] >= 1
+    assert {"python", "penchant", "numpy"} <= set(written["versions"])
