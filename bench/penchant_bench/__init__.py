@@ -1,0 +1,1 @@
+"""Measurements: quality beside its baselines, speed beside its physical limit."""

@@ -1,10 +1,13 @@
 """Entry point of ``penchant``. The bare install is the client library; the command line says what it wants more."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line."""
+    # Nothing here forks while it talks, and gRPC would say so on the terminal each time a command starts a service.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         from penchant_cli.app import app  # noqa: PLC0415 the bare install has no typer
     except ModuleNotFoundError as error:

@@ -47,20 +47,14 @@ class Change:
     """Gains of n and of the visits."""
 
 
-def changes_of(flow: Flow, settings: Covisitation) -> dict[str, Change]:
-    """Tell every item what a flow means to it; a pair counts for both its ends."""
+def changes_of(flow: Flow) -> dict[str, Change]:
+    """Tell every item what a flow means to it: to a target a source's count, to a source more evidence."""
     changes: dict[str, Change] = {}
-
-    def add(source: str, target: str, weight: float) -> None:
+    for (source, target), weight in flow.pairs.items():
         sources = changes.setdefault(target, Change()).sources
         dim = dimension(source)
         sources[dim] = sources.get(dim, 0.0) + weight
         changes.setdefault(source, Change()).sums[0] += weight
-
-    for (source, target), weight in flow.pairs.items():
-        add(source, target, weight)
-        if settings.reverse:
-            add(target, source, weight * settings.reverse)
     for item_id, weight in flow.visits.items():
         changes.setdefault(item_id, Change()).sums[1] += weight
     return changes

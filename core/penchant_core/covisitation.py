@@ -28,7 +28,7 @@ class Flow:
     """Changes of the counts, to be added exactly once."""
 
     pairs: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """(source, target) → weight, forward only; the item side adds the reverse."""
+    """(source, target) → weight of "source, then target" and, smaller, of "target, then source"."""
     visits: Mapping[str, float] = field(default_factory=dict)
     """Item → weight of users who came to it."""
 
@@ -61,8 +61,10 @@ def _pairs(path: Sequence[Occurrence], since: int, settings: Covisitation) -> It
     for position in range(since, len(path)):
         target, time = path[position]
         weight = aged(time, settings)
-        for source, _ in reversed(path[max(0, position - settings.reach) : position]):
+        for step, (source, _) in enumerate(reversed(path[max(0, position - settings.reach) : position])):
             yield (source, target), weight
+            if step < settings.reverse_reach:
+                yield (target, source), weight * settings.reverse
             weight *= settings.step_decay
 
 

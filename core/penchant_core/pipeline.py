@@ -142,7 +142,7 @@ class Learner:
 
     async def _count(self, flow: Flow, sequence: int) -> None:
         settings = self._tuning.covisitation
-        changes = changes_of(flow, settings)
+        changes = changes_of(flow)
         counts = await self._stores.tally.counts(list(changes))
         changed = {item: counts[item].with_change(change, settings) for item, change in changes.items()}
         await self._stores.tally.save(changed, sequence)
@@ -236,6 +236,7 @@ class Recommender:
     async def _answer(self, interests: Interests, wish: Wish) -> list[Recommended]:
         scoring = wish.scoring or self._tuning.scoring
         directions = interests.directions if len(interests.directions) > 1 else (interests.content,)
+        weighed = scoring.balance > 0.0 and len(directions) > 1
         query = Query(
             content=interests.content,
             directions=directions,
@@ -243,9 +244,10 @@ class Recommender:
             popularity=interests.popularity,
             filter=wish.filter,
             depth=max(scoring.depth, wish.size),
+            limit=None if weighed else wish.size,
         )
         found = await self._stores.retriever.candidates(query)
-        if scoring.balance and len(directions) > 1:
+        if weighed:
             known = await self._stores.catalogue.known([candidate.item_id for candidate in found])
             served = interests_served(np.stack([known[c.item_id].vector for c in found]), directions) if found else []
             chosen = balanced(found, served, interests.shares, wish.size, scoring.balance)

@@ -100,6 +100,8 @@ class Query:
     """``filter.exclude`` holds every item that must not come."""
     depth: int
     """Candidates of each search."""
+    limit: int | None = None
+    """Candidates wanted, the best by score; none: all that were found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Covisitation:
     """Weight kept for each further item in between."""
     reverse: float = _within(0, 1, 0.5)
     """Weight of "came before" against "came after"."""
+    reverse_reach: int = _within(0, 50, 3)
+    """Items of one user that "came before" may span: every one of them is one more item to write an event."""
     half_life_days: float | None = _within(1, 36_500, None)
     """Days after which a count weighs half; none: counts do not age."""
     width: int = _within(16, 4096, 512)
@@ -118,14 +120,14 @@ class Scoring:
     """Cosine below which two things belong to different interests."""
     balance: float = _within(0, 1, 0.0)
     """0: the score alone ranks; 1: every interest gets its share of the list."""
-    depth: int = _within(10, 1000, 100)
+    depth: int = _within(10, 1000, 50)
     """Candidates fetched for each part of the score."""
 
     def __post_init__(self) -> None:
         _check(self)
 
 
-REFERENCE_COVISITATION = Covisitation(popularity_exponent=0.5)
+REFERENCE_COVISITATION = Covisitation(popularity_exponent=0.5, reverse_reach=10)
 REFERENCE_SCORING = Scoring(recent=10, evidence=0.0, content=0.3, together=1.4, popularity=0.01)
 """A fixed mixture tuned to one catalogue of purchases; kept to compare with."""
 

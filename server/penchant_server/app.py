@@ -5,6 +5,7 @@ flushed. The second insists.
 """
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -97,8 +98,9 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         async with asyncio.TaskGroup() as tasks:
             workers = [
                 tasks.create_task(ingest.run()),
-                tasks.create_task(_flushing(store, settings.flush_interval)),
+                tasks.create_task(_flushing(store, settings)),
             ]
+            _unhurried_collector()
             _log.info("serving", address=address, data_dir=str(settings.data_dir), model=encoder.name)
             try:
                 yield Service(address, store, encoder)
@@ -153,12 +155,20 @@ async def _bound(server: grpc.aio.Server, listen: str) -> str:
     return f"{host}:{bound}"
 
 
-async def _flushing(store: EdgeStore, interval: float) -> None:
+async def _flushing(store: EdgeStore, settings: Settings) -> None:
     while True:
-        await asyncio.sleep(interval)
-        if store.dirty:
+        await asyncio.sleep(settings.flush_interval)
+        await asyncio.to_thread(store.sync)
+        if store.log_bytes > settings.max_log_bytes:
             await asyncio.to_thread(store.write_back)
             store.flush()
+
+
+def _unhurried_collector() -> None:
+    """Let the garbage collector pass over what lives as long as the service; its full rounds stop everything."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1_000)
 
 
 async def serve(settings: Settings, ready: Callable[[Service], None] = lambda _: None) -> None:

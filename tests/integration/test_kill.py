@@ -148,7 +148,7 @@ async def assert_counted_once(store: EdgeStore, ledgers: Mapping[str, Ledger], s
     """The counts in the store are the sum over all ledgers."""
     flow = added(flow_between([], occurrences(ledger.live, Tuning().weights), settings) for ledger in ledgers.values())
     assert flow.visits
-    changes = changes_of(flow, settings)
+    changes = changes_of(flow)
     found = await store.items.counts(list(ITEMS))
     for item_id in ITEMS:
         wanted = Counts().with_change(changes[item_id], settings) if item_id in changes else Counts()

@@ -112,7 +112,7 @@ def folded(events: list[Event], settings: Covisitation) -> tuple[dict[str, Ledge
 
 
 def counted(flow: Flow, settings: Covisitation) -> dict[str, Counts]:
-    return {item: Counts().with_change(change, settings) for item, change in changes_of(flow, settings).items()}
+    return {item: Counts().with_change(change, settings) for item, change in changes_of(flow).items()}
 
 
 async def assert_counts(store: EdgeStore, expected: dict[str, Counts]) -> None:

@@ -210,9 +210,9 @@ async def test_an_error_that_nobody_foresaw_ends_the_worker_and_answers_everybod
             await h.running
         h.words.gate.set()
         with pytest.raises(GoingDown):
-            await encoding
+            await asyncio.wait_for(encoding, 5)
         with pytest.raises(GoingDown):
-            await h.ingest.record(events(1000))
+            await asyncio.wait_for(h.ingest.record(events(1000)), 5)
 
 
 async def test_a_worker_that_is_stopped_answers_everybody() -> None:

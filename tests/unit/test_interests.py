@@ -36,7 +36,7 @@ def catalogue(seed: int, covisitation: Covisitation) -> dict[str, Known]:
         for a, b, w in zip(*chance.integers(0, 40, (2, 300)), chance.random(300), strict=True)
     }
     flow = Flow(pairs, {name: float(chance.integers(1, 50)) for name in names})
-    changes = changes_of(flow, covisitation)
+    changes = changes_of(flow)
     return {
         name: Known(Item(name, name), vector(name), Counts().with_change(changes[name], covisitation)) for name in names
     }

@@ -64,7 +64,7 @@ def learnt_by_the_core(data: DataSet, tuning: Tuning) -> tuple[dict[str, Ledger]
     for position in range(len(data)):
         event = data.event(position)
         ledgers[event.user_id], flow = fold(ledgers[event.user_id], [event], tuning.weights, tuning.covisitation)
-        for item, change in changes_of(flow, tuning.covisitation).items():
+        for item, change in changes_of(flow).items():
             counts[item] = counts[item].with_change(change, tuning.covisitation)
     return ledgers, counts
 

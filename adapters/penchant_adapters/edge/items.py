@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,9 @@ class EdgeItems:
     async def candidates(self, query: Query) -> list[Candidate]:
         """Return the union of the best of each search, every score exact."""
         found = self._search.best(query, {dimension(i): weight for i, weight in query.sources.items()})
+        # Names are looked up for those that are wanted only: they cost more than finding them.
+        if query.limit is not None:
+            found = nlargest(query.limit, found, key=lambda one: (one[1] + one[2], one[0]))
         names = self._names([point for point, _, _ in found])
         return [Candidate(names[point], content, counts) for point, content, counts in found if point in names]
 
@@ -194,11 +198,6 @@ class EdgeItems:
             points += self._search.any(only, limit - len(points), besides=points)
         names = self._names(points)
         return [names[point] for point in points]
-
-    @property
-    def dirty(self) -> bool:
-        """Whether something was written since the last flush."""
-        return self._shard.dirty
 
     def flush(self) -> None:
         """Force what was written onto the disk."""

@@ -60,11 +60,6 @@ class EdgeUsers:
             return int(payload["sequence"]), _flow(payload["flow"])
         return 0, Flow()
 
-    @property
-    def dirty(self) -> bool:
-        """Whether something was written since the last flush."""
-        return self._shard.dirty
-
     def flush(self) -> None:
         """Force what was written onto the disk."""
         self._shard.flush()

@@ -54,7 +54,9 @@ def counted(items: Indices, users: Indices, times: Indices, n_items: int, settin
         source, target = items[:-step][same], items[step:][same]
         strength = weight[step:][same] * settings.step_decay ** (step - 1)
         ahead = sp.csr_matrix((strength, (source, target)), shape=shape)
-        pairs = pairs + ahead + ahead.T * settings.reverse
+        pairs = pairs + ahead
+        if step <= settings.reverse_reach:
+            pairs = pairs + ahead.T * settings.reverse
     out = np.asarray(pairs.sum(axis=1)).ravel()
     visits = np.bincount(items, weight, minlength=n_items)
     return PairCounts(_strongest(pairs, settings.width), out.astype(np.float32), visits.astype(np.float32))
@@ -93,9 +95,9 @@ class LiveCounts(PairCounts):
             return
         weight = aged(time, self._settings)
         self.visits[item] += weight
-        for source in reversed(path[-self._settings.reach :]):
+        for step, source in enumerate(reversed(path[-self._settings.reach :])):
             self._add(source, item, weight)
-            if self._settings.reverse:
+            if self._settings.reverse and step < self._settings.reverse_reach:
                 self._add(item, source, weight * self._settings.reverse)
             weight *= self._settings.step_decay
 
