@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
-from penchant_core.errors import OperatorError
+from penchant_core.errors import PenchantError
 from rich.console import Console
 
 
@@ -27,11 +28,21 @@ def up_command(
     from penchant_server.app import serve  # noqa: PLC0415 the server is slow to import and not always installed
     from penchant_server.settings import Settings  # noqa: PLC0415
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO))
+    structlog.configure(
+        # A traceback with local variables would put users' words into the log.
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+    )
     try:
         settings = Settings.read(listen=listen, data_dir=data_dir, encoder=encoder)
         _run(serve(settings))
-    except OperatorError as error:
+    except PenchantError as error:
         Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
         raise typer.Exit(2) from error
 

@@ -102,4 +102,6 @@ def added(flows: Iterable[Flow]) -> Flow:
             pairs[pair] = pairs.get(pair, 0.0) + weight
         for item_id, weight in flow.visits.items():
             visits[item_id] = visits.get(item_id, 0.0) + weight
-    return Flow(pairs, visits)
+    # What one event adds and the next takes back leaves a rounding error, which is no pair.
+    least = 1e-12 * max(map(abs, pairs.values()), default=0.0)
+    return Flow({p: w for p, w in pairs.items() if abs(w) > least}, {i: w for i, w in visits.items() if w})

@@ -55,12 +55,18 @@ class LiveList:
         self.shown = order[:positions]
         return True
 
-    def next(self, listing: Sequence[Recommended]) -> recommendation_pb2.RecommendationUpdate | None:
-        """Return the update that brings the client from the last one to *listing*; none when nothing moved."""
+    def next(
+        self, listing: Sequence[Recommended], stale: frozenset[str] = frozenset()
+    ) -> recommendation_pb2.RecommendationUpdate | None:
+        """Return the update that brings the client from the last one to *listing*; none when nothing moved.
+
+        Of *stale* items the client has old details; they are told anew where details were asked for.
+        """
         size = self.options.page_size or 10
         listed = {one.known.item.item_id: one for one in listing}
         order = (*self.shown, *(item_id for item_id in listed if item_id not in self.shown))[:size]
-        if order == self.order and not self._snapshot:
+        renewed = stale.intersection(order) if self.options.include_items else frozenset()
+        if order == self.order and not self._snapshot and not renewed:
             return None
         # Reasons change with every event, so with explanations only what was shown is left untold.
         kept = self.shown if self.options.explain else self.order
@@ -71,7 +77,7 @@ class LiveList:
             if item_id in listed
             else recommendation_pb2.Recommendation(item_id=item_id)
             for item_id in order
-            if item_id not in known
+            if item_id not in known or item_id in renewed
         ]
         update = recommendation_pb2.RecommendationUpdate(
             stream_sequence=self.sequence + 1,
@@ -103,6 +109,8 @@ class Listener:
     user_id: str
     showing: frozenset[str] = frozenset()
     trigger: Event | None = None
+    stale: frozenset[str] = frozenset()
+    """Listed items that were changed since the last update."""
     _calls: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self, trigger: Event | None = None) -> None:
@@ -152,7 +160,8 @@ class Audience:
         items = set(item_ids)
         for listeners in self._by_user.values():
             for listener in listeners:
-                if not items.isdisjoint(listener.showing):
+                if touched := listener.showing & items:
+                    listener.stale |= touched
                     listener.wake()
 
     def close(self) -> None:

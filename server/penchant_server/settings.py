@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     encoder: str = "builtin:"
     """Model that reads texts: ``builtin:`` or ``hf:NAME_OR_PATH``. A store keeps to the model it was made with."""
     encoder_threads: int | None = Field(default=None, ge=1, le=256)
-    """Threads of the encoder; none: as many as there are cores."""
+    """Threads of the encoder; none: one for the built-in model, all cores for others."""
     encoder_device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
     weights: Mapping[str, float] = Field(default_factory=dict)

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,11 @@ from penchant.v1 import (
     user_pb2_grpc,
 )
 from penchant_adapters.edge import EdgeStore
+from penchant_core.counts import Counts
 from penchant_server.app import Service, running
 from penchant_server.settings import Settings
 
+ROUNDING = 1e-3
 ITEMS = {
     "banana": ("Fresh bananas", "fruit", 2.0),
     "apple": ("Red apples", "fruit", 3.0),
@@ -128,6 +130,18 @@ async def served(data_dir: Path, **settings: Any) -> AsyncIterator[Client]:
         grpc.aio.insecure_channel(service.address) as channel,
     ):
         yield Client(channel, service)
+
+
+def assert_same_counts(found: Mapping[str, Counts], wanted: Mapping[str, Counts]) -> None:
+    """Compare up to roundings; a pair taken back may leave one of nearly nothing."""
+
+    def told(counts: Counts) -> dict[int, float]:
+        return {d: v for d, v in zip(counts.dims.tolist(), counts.values.tolist(), strict=True) if v > ROUNDING}
+
+    for item_id in ITEMS:
+        one, other = found.get(item_id, Counts()), wanted.get(item_id, Counts())
+        assert told(one) == pytest.approx(told(other), rel=ROUNDING, abs=ROUNDING), item_id
+        assert [one.out, one.visits] == pytest.approx([other.out, other.visits], rel=ROUNDING, abs=ROUNDING), item_id
 
 
 def copied(source: Path, target: Path) -> Path:

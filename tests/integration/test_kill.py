@@ -27,7 +27,7 @@ from penchant_core.ports import Tally
 from penchant_core.tuning import Covisitation, Tuning
 from penchant_core.vectors import Matrix
 
-from tests.integration.conftest import ITEMS, Client, Start
+from tests.integration.conftest import ITEMS, Client, Start, assert_same_counts
 
 ROUNDS = 10
 USERS = 60
@@ -148,14 +148,8 @@ async def assert_counted_once(store: EdgeStore, ledgers: Mapping[str, Ledger], s
     """The counts in the store are the sum over all ledgers."""
     flow = added(flow_between([], occurrences(ledger.live, Tuning().weights), settings) for ledger in ledgers.values())
     assert flow.visits
-    changes = changes_of(flow)
-    found = await store.items.counts(list(ITEMS))
-    for item_id in ITEMS:
-        wanted = Counts().with_change(changes[item_id], settings) if item_id in changes else Counts()
-        assert found[item_id].visits == pytest.approx(wanted.visits, rel=1e-4, abs=1e-3), item_id
-        assert found[item_id].out == pytest.approx(wanted.out, rel=1e-4, abs=1e-3), item_id
-        assert found[item_id].dims.tolist() == wanted.dims.tolist(), item_id
-        assert found[item_id].values.tolist() == pytest.approx(wanted.values.tolist(), rel=1e-3, abs=1e-3), item_id
+    wanted = {item_id: Counts().with_change(change, settings) for item_id, change in changes_of(flow).items()}
+    assert_same_counts(await store.items.counts(list(ITEMS)), wanted)
     assert await store.items.sequence() == (await store.users.last())[0]
 
 

@@ -16,7 +16,6 @@ from penchant.v1.recommendation_pb2 import (
     SearchItemsRequest,
     SimilarItemsRequest,
 )
-from penchant_adapters.edge import EdgeStore
 from penchant_cli.demo.data import items
 from penchant_core.counts import Counts, changes_of
 from penchant_core.covisitation import Flow, added, fold
@@ -24,7 +23,7 @@ from penchant_core.ledger import CAPACITY, Ledger
 from penchant_core.model import Event as Fact
 from penchant_core.tuning import Covisitation, Weights
 
-from tests.integration.conftest import ITEMS, Client, copied, served
+from tests.integration.conftest import ITEMS, Client, assert_same_counts, copied, served
 
 TOLERANCE = 1e-4
 START = 1_780_000_000
@@ -78,6 +77,14 @@ async def test_the_same_event_again_is_unchanged_and_counts_once(service: Client
     assert (await service.interests("u")).event_count == 1
 
 
+async def test_an_event_without_a_time_that_is_sent_again_is_still_the_same(service: Client) -> None:
+    assert not (await service.record("u", "like", "tent", event_id="e")).unchanged
+    first = (await service.store.users.ledgers(["u"]))["u"]
+    await service.record("u", "like", "stove", event_id="later")
+    assert (await service.record("u", "like", "tent", event_id="e")).unchanged
+    assert (await service.store.users.ledgers(["u"]))["u"].slots[0] == first.slots[0]
+
+
 async def test_the_same_id_of_two_users_is_two_events(service: Client) -> None:
     for user in "uv":
         assert not (await service.record(user, "like", "tent", event_id="e")).unchanged
@@ -115,14 +122,6 @@ def counted(flow: Flow, settings: Covisitation) -> dict[str, Counts]:
     return {item: Counts().with_change(change, settings) for item, change in changes_of(flow).items()}
 
 
-async def assert_counts(store: EdgeStore, expected: dict[str, Counts]) -> None:
-    for item_id, found in (await store.items.counts(list(ITEMS))).items():
-        wanted = expected.get(item_id, Counts())
-        assert found.dims.tolist() == wanted.dims.tolist(), item_id
-        assert found.values.tolist() == pytest.approx(wanted.values.tolist(), rel=1e-4, abs=1e-4)
-        assert [found.out, found.visits] == pytest.approx([wanted.out, wanted.visits], rel=1e-4, abs=1e-4)
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_reordered_repeated_and_batched_deliveries_learn_the_same_as_the_pure_fold(
     stocked: Path, tmp_path: Path, seed: int
@@ -141,7 +140,7 @@ async def test_reordered_repeated_and_batched_deliveries_learn_the_same_as_the_p
             assert not any(one.HasField("error") for one in answers)
             ledgers, counts = folded(events, client.service.store.items._settings)  # type: ignore[union-attr]
             assert await client.store.users.ledgers(list(ledgers)) == ledgers
-            await assert_counts(client.store, counts)
+            assert_same_counts(await client.store.items.counts(list(ITEMS)), counts)
             told[name] = {}
             for user in ledgers:
                 answer = await client.interests(user)

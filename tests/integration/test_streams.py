@@ -132,6 +132,18 @@ async def test_a_listed_item_that_goes_away_is_pushed_out_and_others_move_up(ser
         assert ids(update.recommendations) == [update.order[3]]
 
 
+async def test_a_listed_item_that_changes_is_told_anew_to_those_who_asked_for_details(service: Client) -> None:
+    await service.record("u", "like", "tent")
+    async with talking(service, options={"page_size": 3, "include_items": True}) as stream:
+        first = await stream.next()
+        item = first.recommendations[0].item
+        item.price += 1.0
+        await service.upsert(item)
+        second = await stream.next()
+        assert second.order == first.order
+        assert [(one.item_id, one.item.price) for one in second.recommendations] == [(item.item_id, item.price)]
+
+
 async def test_what_was_shown_stays_whatever_comes_after(service: Client) -> None:
     await service.record("u", "like", "tent")
     async with talking(service) as stream:

@@ -137,11 +137,11 @@ def test_what_is_outside_is_refused_by_field_limit_and_value(make: Any, given: d
     assert len(str(refused.value)) < 1_000
 
 
-def test_an_event_without_id_and_time_gets_both() -> None:
+def test_an_event_without_id_gets_one_and_without_time_waits_for_the_ledger_to_know_it() -> None:
     one, other = event(), event()
     assert one.event_id != other.event_id
     assert len(one.event_id) == 32
-    assert one.occurred_at == NOW
+    assert one.occurred_at == 0
 
 
 def test_time_is_kept_to_the_millisecond_and_words_in_their_one_form() -> None:

@@ -1,5 +1,7 @@
 """One written form for every text."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 from penchant_core.text import normalise, shorten
@@ -23,3 +25,12 @@ def test_markup_entities_and_invisible_characters_go() -> None:
 def test_shortening_says_so() -> None:
     assert shorten("abcdef", 4) == "abc…"
     assert shorten("abcd", 4) == "abcd"
+
+
+def test_hostile_markup_takes_no_longer_than_its_length() -> None:
+    hostile = ["<!--" * 4000, "&" + "amp;" * 4000, "<" * 16_000, "<a " * 5000, "-->" + "<!--" * 4000, "&#38;" * 3000]
+    start = time.process_time()
+    for text in hostile:
+        normalise(text)
+    # A second of processor time is twenty times what it takes; quadratic work takes minutes.
+    assert time.process_time() - start < 1.0

@@ -167,8 +167,9 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         while True:
             going_away = self._audience.closing or time.monotonic() >= ends
             trigger, listener.trigger = listener.trigger, None
+            stale, listener.stale = listener.stale, frozenset()
             freshness = self._freshness.now()
-            update = live.next(await self._listing(start.user_id, live))
+            update = live.next(await self._listing(start.user_id, live), stale)
             if update is None and going_away:
                 update = live.repeat()
             if update is not None:

@@ -569,8 +569,8 @@ class RecommendationUpdate(_message.Message):
     stream_sequence: _builtins.int
     """Counts the updates of a stream from 1, resumed ones included."""
     snapshot: _builtins.bool
-    """True: recommendations holds every item of order. False: only those that were not in the update before or, where
-    explanations were asked for, all that may still move. An item whose place is kept although it would no longer be
+    """True: recommendations holds every item of order. False: only those that were not in the update before, those that
+    were changed since and, where explanations were asked for, all that may still move. An item whose place is kept although it would no longer be
     listed has score 0.
     """
     attribution_token: _builtins.str
