@@ -6,6 +6,7 @@ item's own visits; popularity is thereby a dimension of the same product.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -49,14 +50,14 @@ class Change:
 
 def changes_of(flow: Flow) -> dict[str, Change]:
     """Tell every item what a flow means to it: to a target a source's count, to a source more evidence."""
-    changes: dict[str, Change] = {}
+    changes: defaultdict[str, Change] = defaultdict(Change)
     for (source, target), weight in flow.pairs.items():
-        sources = changes.setdefault(target, Change()).sources
+        sources = changes[target].sources
         dim = dimension(source)
         sources[dim] = sources.get(dim, 0.0) + weight
-        changes.setdefault(source, Change()).sums[0] += weight
+        changes[source].sums[0] += weight
     for item_id, weight in flow.visits.items():
-        changes.setdefault(item_id, Change()).sums[1] += weight
+        changes[item_id].sums[1] += weight
     return changes
 
 

@@ -5,7 +5,6 @@ before and after a restart, and recommendations do not change by it. Rounding co
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from penchant_core.ports import Encoder
 from penchant_core.vectors import Matrix, Vector
 
 from penchant_adapters.encoders.vectorfile import VectorFile
+from penchant_adapters.lru import Recent
 
 MEMORY_BYTES = 64 << 20
 """Default size of the level in memory: some 50,000 vectors of 512 dimensions."""
@@ -58,7 +58,7 @@ class CachedEncoder:
     def __init__(self, inner: Encoder, store: VectorFile, capacity_bytes: int = MEMORY_BYTES) -> None:
         self._inner = inner
         self._store = store
-        self._recent = _Recent(capacity_bytes)
+        self._recent: Recent[bytes, bytes] = Recent(capacity_bytes)
         self._flights: dict[bytes, _Flight] = {}
         self._salt = blake2b(inner.name.encode(), digest_size=32).digest()
         self.counts = CacheCounts()
@@ -158,31 +158,8 @@ class CachedEncoder:
             await self._store.put(made)
             rows |= made
         for key, row in rows.items():
-            self._recent.put(key, row)
+            self._recent.put(key, row, weight=len(row) + _ENTRY_OVERHEAD)
         return rows
-
-
-class _Recent:
-    """The rows used last, within a number of bytes."""
-
-    def __init__(self, capacity: int) -> None:
-        self._rows: OrderedDict[bytes, bytes] = OrderedDict()
-        self._capacity = capacity
-        self._size = 0
-
-    def get(self, key: bytes) -> bytes | None:
-        row = self._rows.get(key)
-        if row is not None:
-            self._rows.move_to_end(key)
-        return row
-
-    def put(self, key: bytes, row: bytes) -> None:
-        old = self._rows.pop(key, None)
-        self._size += len(row) + _ENTRY_OVERHEAD if old is None else len(row) - len(old)
-        self._rows[key] = row
-        while self._size > self._capacity:
-            _, evicted = self._rows.popitem(last=False)
-            self._size -= len(evicted) + _ENTRY_OVERHEAD
 
 
 def _decode(rows: Sequence[bytes], dim: int) -> Matrix:
