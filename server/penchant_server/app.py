@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -100,7 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 tasks.create_task(ingest.run()),
                 tasks.create_task(_flushing(store, settings)),
             ]
-            _unhurried_collector()
+            _tuned_interpreter()
             _log.info("serving", address=address, data_dir=str(settings.data_dir), model=encoder.name)
             try:
                 yield Service(address, store, encoder)
@@ -164,11 +165,15 @@ async def _flushing(store: EdgeStore, settings: Settings) -> None:
             store.flush()
 
 
-def _unhurried_collector() -> None:
-    """Let the garbage collector pass over what lives as long as the service; its full rounds stop everything."""
+def _tuned_interpreter() -> None:
+    """Keep the interpreter's own pauses short."""
+    # Full rounds of the collector stop everything; it may pass over what lives as long as the service.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)
+    # The encoder's thread asks for the interpreter some fifty times a text; at 5 ms a turn, beside a busy loop, a text
+    # takes a quarter of a second.
+    sys.setswitchinterval(0.0005)
 
 
 async def serve(settings: Settings, ready: Callable[[Service], None] = lambda _: None) -> None:

@@ -55,7 +55,8 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of one measurement's file, whose kind is ``quality``."""
     settings = measurement["settings"]
     data = settings["data"]
-    yield f"### {data}"
+    fixed = settings["tuning"]["scoring"]["evidence"] == 0.0
+    yield f"### {data}{', with the fixed mixture as settings' if fixed else ''}"
     yield ""
     yield DATA.get(data, "")
     yield ""
