@@ -134,7 +134,7 @@ def test_grpcurl_lists_and_calls_the_service_by_reflection(running: Up, folder: 
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "clients/python/README.md"]:
+    for page in [*PAGES, "bench/RESULTS.md", "CONTRIBUTING.md", "CHANGELOG.md", "clients/python/README.md"]:
         for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
 

@@ -24,7 +24,13 @@ def model(ndcg: float, recall: float) -> dict[str, Any]:
     }
 
 
-SETTINGS = {"data": "amazon_beauty", "encoder": "some-model@1", "seed": 5, "resamples": 1000}
+SETTINGS = {
+    "data": "amazon_beauty",
+    "encoder": "some-model@1",
+    "seed": 5,
+    "resamples": 1000,
+    "tuning": {"scoring": {"evidence": 64.0}},
+}
 
 
 def test_a_quality_measurement_becomes_a_table_with_intervals(tmp_path: Path) -> None:
@@ -38,6 +44,15 @@ def test_a_quality_measurement_becomes_a_table_with_intervals(tmp_path: Path) ->
     assert "1,234 asks of 321 users" in text
     assert "NDCG@10 +1.0%, Recall@10 +0.0%" in text
     assert "some-model@1" in text
+
+
+def test_a_measurement_of_the_fixed_mixture_says_so_in_its_title(tmp_path: Path) -> None:
+    found = {"live": {"Penchant": model(0.07, 0.11)}}
+    fixed = {**SETTINGS, "tuning": {"scoring": {"evidence": 0.0}}}
+    figures.write(tmp_path / "a.json", figures.document("amazon_beauty", "quality", SETTINGS, found))
+    figures.write(tmp_path / "b.json", figures.document("amazon_beauty", "quality", fixed, found))
+    titles = [line for line in page(tmp_path).splitlines() if line.startswith("### ")]
+    assert titles == ["### amazon_beauty", "### amazon_beauty, with the fixed mixture as settings"]
 
 
 def test_without_the_service_there_is_nothing_to_agree_with() -> None:

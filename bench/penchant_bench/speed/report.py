@@ -5,6 +5,9 @@ from typing import Any
 
 from penchant_bench.speed.figure import Figure
 
+PICTURES = {"growth": "growth.svg"}
+"""Measurement → the picture beside the page of results, drawn by ``penchant bench growth --plot``."""
+
 
 def cells(figure: Figure) -> tuple[str, str, str, str]:
     """Return a figure's value, limit, ratio and aim; what is not there is empty."""
@@ -37,6 +40,9 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     found = {label: Figure.from_json(plain) for label, plain in measurement["figures"].items()}
     yield f"### {measurement['name']}"
     yield ""
+    if picture := PICTURES.get(measurement["name"]):
+        yield f"![{measurement['name']}]({picture})"
+        yield ""
     yield "| | value | limit | value ÷ limit | aim | |"
     yield "|---|--:|--:|--:|--:|---|"
     for label, figure in found.items():
