@@ -21,6 +21,9 @@ LATER = {
 }
 """Command → where it is. These need the server, the store or the measurements, which the command line does not."""
 
+NEEDS = {"eval": ("scipy", "psutil"), "bench": ("matplotlib", "psutil")}
+"""Command → what it imports only when it gets to work."""
+
 
 class _Commands(TyperGroup):
     """A group that finds some of its commands late."""
@@ -33,26 +36,33 @@ class _Commands(TyperGroup):
         """Return a command, imported now if need be."""
         if cmd_name not in LATER:
             return super().get_command(ctx, cmd_name)
-        found = _found(*LATER[cmd_name].split(":"))
+        found = _found(LATER[cmd_name], NEEDS.get(cmd_name, ()))
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-            alone.command(cmd_name)(found)
+            # One that is not installed takes whatever it is given, to say so.
+            alone.command(cmd_name, context_settings={"ignore_unknown_options": found.__name__ == "not_installed"})(
+                found
+            )
             found = alone
         command = get_command(found)
         command.name = cmd_name
         return command
 
 
-def _found(module: str, attribute: str) -> Any:
+def _found(place: str, needs: tuple[str, ...]) -> Any:
+    module, attribute = place.split(":")
     try:
+        for name in needs:
+            import_module(name)
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing.startswith("penchant"):
             raise
 
-    def not_installed() -> None:
-        """Not installed: pip install 'penchant[server]', and 'penchant[server,bench]' to measure."""
+    def not_installed(words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
+        r"""Not installed: pip install 'penchant\[server]', and 'penchant\[server,bench]' to measure."""
+        del words
         Console(stderr=True).print(
             f"[red]This command needs {missing}.[/] Run: pip install 'penchant\\[server]', "
             "or 'penchant\\[server,bench]' to measure."
