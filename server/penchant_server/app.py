@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -67,7 +67,6 @@ class Service:
     address: str
     """Host and port it answers on."""
     store: EdgeStore
-    encoder: Encoder
 
 
 @asynccontextmanager
@@ -104,7 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             _tuned_interpreter()
             _log.info("serving", address=address, data_dir=str(settings.data_dir), model=encoder.name)
             try:
-                yield Service(address, store, encoder)
+                yield Service(address, store)
             finally:
                 audience.close()
                 await server.stop(settings.shutdown_grace)
@@ -176,7 +175,7 @@ def _tuned_interpreter() -> None:
     sys.setswitchinterval(0.0005)
 
 
-async def serve(settings: Settings, ready: Callable[[Service], None] = lambda _: None) -> None:
+async def serve(settings: Settings) -> None:
     """Run the service until SIGTERM or SIGINT; a second signal ends the process at once."""
     stopping = asyncio.Event()
 
@@ -189,7 +188,6 @@ async def serve(settings: Settings, ready: Callable[[Service], None] = lambda _:
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, asked)
-    async with running(settings) as service:
-        ready(service)
+    async with running(settings):
         await stopping.wait()
         _log.info("stopping", grace=settings.shutdown_grace)

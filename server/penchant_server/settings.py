@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     """Seconds at least between two pushes on one stream; the first push after a quiet time goes at once."""
     flush_interval: float = Field(default=1.0, ge=0.05, le=3600.0)
     """Seconds at most that a write stands in the log only; a power cut may cost so much, a crash nothing."""
-    max_log_bytes: int = Field(default=512 << 20, ge=64 << 20)
-    """Bytes of write-ahead logs after which the store is flushed and they are cut; a start applies them again."""
+    max_log_bytes: int = Field(default=512 << 20, ge=256 << 20)
+    """Bytes of write-ahead logs after which the store is flushed and they are cut, to 128 MiB at most."""
     min_free_bytes: int = Field(default=128 << 20, ge=0)
     """Bytes of the disk below which writes are refused."""
     shutdown_grace: float = Field(default=5.0, ge=0.0, le=600.0)

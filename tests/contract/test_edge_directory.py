@@ -224,3 +224,16 @@ async def goes_on(path: Path, committed: int) -> None:
         await store.users.commit(Commit(committed + 1, {"v": late}))
     with opened(path) as store:
         assert await store.users.ledgers(["v"]) == {"v": late}
+
+
+async def test_a_flush_cuts_the_logs_below_what_would_ask_for_the_next_flush(tmp_path: Path) -> None:
+    item = Item("i", description="word " * 3000)
+    with opened(tmp_path / "store") as store:
+        while store.log_bytes < 200 << 20:
+            await store.items.put([(replace(item, item_id=f"i{n}"), VECTOR) for n in range(640)])
+        store.sync()
+        store.write_back()
+        store.flush()
+        assert store.log_bytes <= 128 << 20
+    with opened(tmp_path / "store") as store:
+        assert (await store.items.known(["i639"]))["i639"].item.description == item.description

@@ -188,7 +188,7 @@ class EdgeItems:
         # Names are looked up for those that are wanted only: they cost more than finding them.
         if query.limit is not None:
             found = nlargest(query.limit, found, key=lambda one: (one[1] + one[2], one[0]))
-        names = self._names([point for point, _, _ in found])
+        names = self._search.names([point for point, _, _ in found])
         return [Candidate(names[point], content, counts) for point, content, counts in found if point in names]
 
     async def popular(self, only: Filter, limit: int) -> list[str]:
@@ -196,7 +196,7 @@ class EdgeItems:
         points = self._search.by_counts({VISITS: 1.0}, only, limit)
         if len(points) < limit:
             points += self._search.any(only, limit - len(points), besides=points)
-        names = self._names(points)
+        names = self._search.names(points)
         return [names[point] for point in points]
 
     def flush(self) -> None:
@@ -206,9 +206,6 @@ class EdgeItems:
     def close(self) -> None:
         """Flush and let go of the directory."""
         self._shard.close()
-
-    def _names(self, points: Sequence[int]) -> dict[int, str]:
-        return self._search.names(points)
 
     def _read(self, item_ids: Sequence[str], vectors: Sequence[str], *, payload: bool = True) -> list[Record]:
         if not item_ids:
