@@ -51,10 +51,31 @@ def occurrences(events: Iterable[Event], weights: Weights) -> list[Occurrence]:
     """Return the items approved of, in the order of their first approving event."""
     first: dict[str, int] = {}
     for event in events:
-        approving = event.item_id and event.type != FORGOTTEN and weights.weigh(event.type, event.value) > 0.0
-        if approving and event.item_id not in first:
+        if event.item_id not in first and _approves(event, weights):
             first[event.item_id] = event.occurred_at
     return list(first.items())
+
+
+def _approves(event: Event, weights: Weights) -> bool:
+    return bool(event.item_id) and event.type != FORGOTTEN and weights.weigh(event.type, event.value) > 0.0
+
+
+def last_occurrences(events: Sequence[Event], count: int, weights: Weights) -> list[Occurrence]:
+    """Return the last *count* of the ``occurrences``, without weighing all of the events."""
+    earliest = dict(zip((event.item_id for event in reversed(events)), reversed(range(len(events))), strict=True))
+    found: list[Occurrence] = []
+    for position in reversed(range(len(events))):
+        if len(found) == count:
+            break
+        event = events[position]
+        earlier = events[earliest[event.item_id] : position]
+        if _approves(event, weights) and not _approved(event.item_id, earlier, weights):
+            found.append((event.item_id, event.occurred_at))
+    return found[::-1]
+
+
+def _approved(item_id: str, events: Iterable[Event], weights: Weights) -> bool:
+    return any(event.item_id == item_id and _approves(event, weights) for event in events)
 
 
 def _pairs(path: Sequence[Occurrence], since: int, settings: Covisitation) -> Iterator[tuple[tuple[str, str], float]]:
@@ -87,10 +108,20 @@ def flow_between(before: Sequence[Occurrence], after: Sequence[Occurrence], sett
 
 def fold(ledger: Ledger, events: Sequence[Event], weights: Weights, settings: Covisitation) -> tuple[Ledger, Flow]:
     """Fold a user's *events* into the ledger; return the new ledger and what the counts gain by it."""
+    if len(events) == 1 and ledger.is_followed_by(events[0]):
+        return ledger.followed_by(events[0]), _lengthening(ledger, events[0], weights, settings)
     united = ledger.united(events)
     before = occurrences(ledger.live, weights)
     after = occurrences(united, weights)
     return ledger.bounded(united), flow_between(before, after, settings)
+
+
+def _lengthening(ledger: Ledger, event: Event, weights: Weights, settings: Covisitation) -> Flow:
+    # Most events are newer than all before them: the path grows at its end or not at all.
+    if not _approves(event, weights) or _approved(event.item_id, ledger.slots, weights):
+        return Flow()
+    near = last_occurrences(ledger.slots, settings.reach, weights)
+    return flow_between(near, [*near, (event.item_id, event.occurred_at)], settings)
 
 
 def added(flows: Iterable[Flow]) -> Flow:

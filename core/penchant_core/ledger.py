@@ -42,6 +42,14 @@ def _stripped(event: Event) -> Event:
     return Event(event_id=event.event_id, user_id="", type=FORGOTTEN, occurred_at=event.occurred_at)
 
 
+def timed(event: Event, others: Iterable[Event], time: int) -> Event:
+    """Give an event without a time the one it had when it came before, among *others*, else *time* (milliseconds)."""
+    if event.occurred_at:
+        return event
+    earlier = (other.occurred_at for other in others if other.event_id == event.event_id)
+    return replace(event, occurred_at=next(earlier, time))
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """A user's newest events, as a value: every method returns a new ledger."""
@@ -64,15 +72,28 @@ class Ledger:
         return self.live[-WINDOW:]
 
     def has_room_for(self, event: Event) -> bool:
-        """Tell whether the event is newer than something here, or there is a free slot."""
-        return len(self.slots) < CAPACITY or _age(event) > _age(self.slots[0])
+        """Tell whether the event is newer than something here, or its oldest event again, or there is a free slot."""
+        return len(self.slots) < CAPACITY or _age(event) >= _age(self.slots[0])
 
     def learns_from(self, event: Event) -> bool:
         """Tell whether folding *event* would change anything."""
         if not self.has_room_for(event):
             return False
-        rival = next((slot for slot in self.slots if slot.event_id == event.event_id), None)
+        rival = self._rival(event)
         return rival is None or _precedence(self._admitted(event)) > _precedence(rival)
+
+    def is_followed_by(self, event: Event) -> bool:
+        """Tell whether *event* is unheard of and newer than all that is here."""
+        if self.slots and _age(event) <= _age(self.slots[-1]):
+            return False
+        return event.event_id not in self.forgotten and self._rival(event) is None
+
+    def followed_by(self, event: Event) -> "Ledger":
+        """Fold in an event of which ``is_followed_by`` is true."""
+        return self.bounded((*self.slots, event))
+
+    def _rival(self, event: Event) -> Event | None:
+        return next((slot for slot in self.slots if slot.event_id == event.event_id), None)
 
     def united(self, events: Iterable[Event]) -> tuple[Event, ...]:
         """Return the slots with *events* among them, oldest first, before the oldest are dropped."""
