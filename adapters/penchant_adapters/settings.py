@@ -1,6 +1,7 @@
 """Settings: read once, frozen, strict. From ``PENCHANT_*`` variables and, before them, a TOML file."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -9,7 +10,7 @@ from typing import Any, Self
 
 from penchant_core.errors import InvalidSetting
 from penchant_core.tuning import TYPE_WEIGHTS, Covisitation, Scoring, Tuning, Weights
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,9 +19,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from penchant_adapters.settings_groups import AccessSettings, KafkaSettings, QdrantSettings, TelemetrySettings
+
 PREFIX = "PENCHANT_"
 NESTING = "__"
-FOREIGN = ("PENCHANT_TEST_", "PENCHANT_CONFIG", "PENCHANT_TARGET")
+FOREIGN = re.compile(r"PENCHANT_(TEST_\w*|CONFIG|TARGET|API_KEY|CLIENT_(TLS|CA|CERT|KEY))")
 """Variables of tests, of the choice of the file, and of the command line's clients."""
 
 
@@ -34,7 +37,9 @@ class Settings(BaseSettings):
     listen: str = Field(default="127.0.0.1:50551", min_length=1)
     """Address and port to serve on; port 0 takes a free one."""
     data_dir: Path = Path(".penchant")
-    """Directory of the embedded store; one process at a time."""
+    """Directory of the embedded store, one process at a time, and of what a process remembers over restarts."""
+    store: str = "qdrant://127.0.0.1:6334"
+    """Vector store of ``consume`` and ``serve``: ``qdrant://HOST:PORT`` (its gRPC port), ``qdrants://`` with TLS."""
     encoder: str = "builtin:"
     """Model that reads texts: ``builtin:`` or ``hf:NAME_OR_PATH``. A store keeps to the model it was made with."""
     encoder_threads: int | None = Field(default=None, ge=1, le=256)
@@ -65,6 +70,15 @@ class Settings(BaseSettings):
     """Bytes of the disk below which writes are refused."""
     shutdown_grace: float = Field(default=5.0, ge=0.0, le=600.0)
     """Seconds that calls in progress have to end after SIGTERM."""
+
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    """The log of ``consume`` and ``serve``."""
+    qdrant: QdrantSettings = Field(default_factory=QdrantSettings)
+    """The vector store of ``consume`` and ``serve``."""
+    access: AccessSettings = Field(default_factory=AccessSettings)
+    """Who may call the service."""
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
+    """What operators see."""
 
     @field_validator("weights")
     @classmethod
@@ -118,13 +132,15 @@ class Settings(BaseSettings):
 
 def _known(cls: type[Settings], name: str) -> list[str]:
     top, dot, _ = name.partition(".")
-    kind = cls.model_fields[top].annotation if dot else None
+    kind: Any = cls.model_fields[top].annotation if dot else None
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return sorted(kind.model_fields)
     return sorted(field.name for field in fields(kind)) if is_dataclass(kind) else sorted(cls.model_fields)
 
 
 def _refuse_unknown(cls: type[Settings]) -> None:
     for name in os.environ:
-        if not name.startswith(PREFIX) or name.startswith(FOREIGN):
+        if not name.startswith(PREFIX) or FOREIGN.fullmatch(name):
             continue
         top = name.removeprefix(PREFIX).lower().split(NESTING)[0]
         if top not in cls.model_fields:

@@ -12,7 +12,9 @@
     ├── OperatorError             the operator can mend it
     │   ├── InvalidSetting        a setting is unknown or outside its limits
     │   ├── StoreInUse            another process has the store open
-    │   └── StoreMismatch         the store was made with another model or layout
+    │   ├── StoreMismatch         the store was made with another model or layout
+    │   └── LogMismatch           topics are missing, or are not those that the store was made from
+    ├── Unavailable               a neighbour cannot be reached, or fails; try again
     └── EncoderFailed             the model did not give a vector
 """
 
@@ -103,6 +105,22 @@ class StoreMismatch(OperatorError):
     """The store was made by another model or by a layout this version does not read."""
 
     reason = "STORE_MISMATCH"
+
+
+class LogMismatch(OperatorError):
+    """Topics are missing, were made anew, or have another number of partitions than what was learnt from them."""
+
+    reason = "LOG_MISMATCH"
+
+
+class Unavailable(PenchantError):
+    """The store or the log cannot be reached, or fails; the same may go well in ``retry_after`` seconds."""
+
+    reason = "UNAVAILABLE"
+
+    def __init__(self, what: str, retry_after: float = 1.0) -> None:
+        super().__init__(f"{what}; try again in {retry_after:g} s")
+        self.retry_after = retry_after
 
 
 class EncoderFailed(PenchantError):

@@ -6,7 +6,7 @@ its flow and a sequence number, and the counts are saved together with the seque
 the two, ``recover`` adds the one flow that is missing, exactly once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -28,22 +28,47 @@ from penchant_core.interests import (
     voices_of,
     whole_interest,
 )
-from penchant_core.ledger import Ledger
+from penchant_core.ledger import Ledger, timed
 from penchant_core.model import Event, Filter, Item
-from penchant_core.ports import Candidate, Catalogue, Commit, Encoder, Query, Retriever, Tally, Users
+from penchant_core.ports import (
+    Candidate,
+    Catalogue,
+    Commit,
+    Encoder,
+    Ledgers,
+    Query,
+    Retriever,
+    Shelves,
+    Tally,
+    Users,
+)
 from penchant_core.ranking import balanced, interests_served, ranked
 from penchant_core.tuning import Scoring, Tuning
 from penchant_core.vectors import Vector
 
 
 @dataclass(frozen=True, slots=True)
+class Library:
+    """The ports that state is read through."""
+
+    users: Ledgers
+    catalogue: Shelves
+    retriever: Retriever
+
+
+@dataclass(frozen=True, slots=True)
 class Stores:
-    """The ports that state lives behind."""
+    """The ports that state lives behind, of a store with one writer."""
 
     users: Users
     catalogue: Catalogue
     tally: Tally
     retriever: Retriever
+
+    @property
+    def library(self) -> Library:
+        """The reading half."""
+        return Library(self.users, self.catalogue, self.retriever)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +80,20 @@ class Learnt:
     error: PenchantError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a ledger says, taken together."""
+
+    interest: Vector | None
+    """The unit vector of everything that is approved of; none where nothing is."""
+    words: Mapping[str, Vector]
+    """Text → unit vector, of the texts that speak."""
+
+
 class Reader:
     """Reads a ledger as interests: looks up its items and encodes its words."""
 
-    def __init__(self, catalogue: Catalogue, encoder: Encoder, tuning: Tuning) -> None:
+    def __init__(self, catalogue: Shelves, encoder: Encoder, tuning: Tuning) -> None:
         self._catalogue = catalogue
         self._encoder = encoder
         self._tuning = tuning
@@ -69,13 +104,24 @@ class Reader:
         voices = voices_of(events, tuning.scoring, tuning.weights)
         return interests_said(voices, *await self._looked_up(voices), tuning, now)
 
-    async def whole(self, events: Sequence[Event]) -> Vector | None:
-        """Return the unit vector of everything that *events* approve of."""
-        voices = voices_of(events, self._tuning.scoring, self._tuning.weights)
-        return whole_interest(voices, *await self._looked_up(voices))
+    async def wholes(self, ledgers: Mapping[str, Ledger]) -> dict[str, Whole]:
+        """Return what each of the ledgers says as a whole, all looked up and encoded at once."""
+        spoken = {
+            user: voices_of(ledger.events, self._tuning.scoring, self._tuning.weights)
+            for user, ledger in ledgers.items()
+        }
+        known, vectors = await self._looked_up(list(chain.from_iterable(spoken.values())))
+        return {
+            user: Whole(
+                whole_interest(voices, known, vectors),
+                {voice.key: vectors[voice.key] for voice in voices if voice.source is Source.TEXT},
+            )
+            for user, voices in spoken.items()
+        }
 
     async def _looked_up(self, voices: Sequence[Voice]) -> tuple[dict[str, Known], dict[str, Vector]]:
-        known = await self._catalogue.known([voice.key for voice in voices if voice.source is Source.ITEM])
+        items = dict.fromkeys(voice.key for voice in voices if voice.source is Source.ITEM)
+        known = await self._catalogue.known(list(items))
         texts = list(dict.fromkeys(voice.key for voice in voices if voice.source is Source.TEXT))
         vectors = await self._encoder.encode(texts) if texts else ()
         return known, dict(zip(texts, vectors, strict=True))
@@ -115,7 +161,7 @@ class Learner:
                 learnt.append(Learnt(event, error=UnknownItem(event.item_id)))
                 continue
             heard = news.setdefault(event.user_id, {})
-            event = _timed(event, chain(before[event.user_id].slots, heard), now)  # noqa: PLW2901 one event, timed
+            event = timed(event, chain(before[event.user_id].slots, heard), now)  # noqa: PLW2901 one event, timed
             unchanged = event in heard or not before[event.user_id].learns_from(event)
             if not unchanged:
                 heard[event] = None
@@ -132,8 +178,8 @@ class Learner:
         return learnt
 
     async def _commit(self, ledgers: Mapping[str, Ledger], flow: Flow) -> None:
-        wholes = {user: await self._reader.whole(ledger.events) for user, ledger in ledgers.items()}
-        vectors = {user: whole for user, whole in wholes.items() if whole is not None}
+        wholes = await self._reader.wholes(ledgers)
+        vectors = {user: whole.interest for user, whole in wholes.items() if whole.interest is not None}
         sequence = self.sequence + 1
         self._settled = False
         await self._stores.users.commit(Commit(sequence, ledgers, vectors, flow))
@@ -156,14 +202,6 @@ class Learner:
     async def forget_items(self, item_ids: Sequence[str]) -> list[str]:
         """Take items out of the catalogue; return those that were there."""
         return await self._stores.catalogue.remove(item_ids)
-
-
-def _timed(event: Event, others: Iterable[Event], now: int) -> Event:
-    """Give an event without a time the one it had when it came before, else *now*."""
-    if event.occurred_at:
-        return event
-    earlier = (other.occurred_at for other in others if other.event_id == event.event_id)
-    return replace(event, occurred_at=next(earlier, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +228,12 @@ class Recommended:
 class Recommender:
     """The second story."""
 
-    def __init__(self, stores: Stores, encoder: Encoder, tuning: Tuning, clock: Callable[[], int]) -> None:
-        self._stores = stores
+    def __init__(self, library: Library, encoder: Encoder, tuning: Tuning, clock: Callable[[], int]) -> None:
+        self._library = library
         self._encoder = encoder
         self._tuning = tuning
         self._clock = clock
-        self._reader = Reader(stores.catalogue, encoder, tuning)
+        self._reader = Reader(library.catalogue, encoder, tuning)
 
     async def recommend(self, ledger: Ledger, wish: Wish) -> list[Recommended]:
         """Return what the user behind a ledger would like next, best first."""
@@ -213,16 +251,16 @@ class Recommender:
 
     async def items(self, item_ids: Sequence[str]) -> list[Recommended]:
         """Return those of the items that are in the catalogue, without a score: they were recommended before."""
-        known = await self._stores.catalogue.known(item_ids)
+        known = await self._library.catalogue.known(item_ids)
         return [Recommended(known[item_id], 0.0, 0) for item_id in item_ids if item_id in known]
 
     async def ledger(self, user_id: str) -> Ledger:
         """Return a user's ledger, empty for a stranger."""
-        return (await self._stores.users.ledgers([user_id]))[user_id]
+        return (await self._library.users.ledgers([user_id]))[user_id]
 
     async def similar(self, item_id: str, wish: Wish) -> list[Recommended]:
         """Return items like one item, by its words and by what people went on to. Raises ``UnknownItem``."""
-        known = await self._stores.catalogue.known([item_id])
+        known = await self._library.catalogue.known([item_id])
         if item_id not in known:
             raise UnknownItem(item_id)
         wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | {item_id}))
@@ -246,9 +284,9 @@ class Recommender:
             depth=max(scoring.depth, wish.size),
             limit=None if weighed else wish.size,
         )
-        found = await self._stores.retriever.candidates(query)
+        found = await self._library.retriever.candidates(query)
         if weighed:
-            known = await self._stores.catalogue.known([candidate.item_id for candidate in found])
+            known = await self._library.catalogue.known([candidate.item_id for candidate in found])
             served = interests_served(np.stack([known[c.item_id].vector for c in found]), directions) if found else []
             chosen = balanced(found, served, interests.shares, wish.size, scoring.balance)
         else:
@@ -256,7 +294,7 @@ class Recommender:
         return await self._told(chosen, interests, wish)
 
     async def _told(self, chosen: Sequence[Candidate], interests: Interests, wish: Wish) -> list[Recommended]:
-        known = await self._stores.catalogue.known([candidate.item_id for candidate in chosen])
+        known = await self._library.catalogue.known([candidate.item_id for candidate in chosen])
         vectors = [known[candidate.item_id].vector for candidate in chosen]
         served = interests_served(np.stack(vectors), interests.directions) if vectors else []
         return [
@@ -272,8 +310,8 @@ class Recommender:
         ]
 
     async def _popular(self, wish: Wish) -> list[Recommended]:
-        found = await self._stores.retriever.popular(wish.filter, wish.size)
-        known = await self._stores.catalogue.known(found)
+        found = await self._library.retriever.popular(wish.filter, wish.size)
+        known = await self._library.catalogue.known(found)
         nobody = interests_of([], {}, {}, self._tuning, self._clock())
         # Nothing is known of the user, so the score is popularity itself, whatever weight it has beside interests.
         nobody = replace(nobody, popularity=1.0)

@@ -42,11 +42,15 @@ class Commit:
     flow: Flow = field(default_factory=Flow)
 
 
-class Users(Protocol):
-    """Keeps ledgers."""
+class Ledgers(Protocol):
+    """Where ledgers are read."""
 
     async def ledgers(self, user_ids: Sequence[str]) -> dict[str, Ledger]:
         """Return a ledger for every id, an empty one where there is none."""
+
+
+class Users(Ledgers, Protocol):
+    """Keeps ledgers."""
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it or nothing, durably; the flow stays readable until the next commit."""
@@ -55,20 +59,24 @@ class Users(Protocol):
         """Return the sequence and the flow of the last commit; 0 and nothing at first."""
 
 
-class Catalogue(Protocol):
-    """Keeps items with their vectors."""
+class Shelves(Protocol):
+    """Where items are read."""
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
+
+    async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
+        """Return at most *limit* items in a fixed order and the cursor of the next page, empty on the last."""
+
+
+class Catalogue(Shelves, Protocol):
+    """Keeps items with their vectors."""
 
     async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
         """Add or replace items, durably. Counts stay as they are. Ids are unique within one call."""
 
     async def remove(self, item_ids: Sequence[str]) -> list[str]:
         """Take items out, durably; return those that were there. Counts stay, for an item that comes back."""
-
-    async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
-        """Return at most *limit* items in a fixed order and the cursor of the next page, empty on the last."""
 
 
 class Tally(Protocol):

@@ -1,4 +1,4 @@
-"""Where events wait to be learnt, without a waiting window.
+"""The journal of one machine: where events wait to be learnt, without a waiting window.
 
 A lone event is learnt at once; a batch forms while another is being learnt.
 """
@@ -14,8 +14,11 @@ from penchant_core.model import Event
 from penchant_core.pipeline import Learner, Learnt
 from penchant_core.ports import Encoder
 
-from penchant_server.faults import GoingDown, NotYetApplied
+from penchant_server.faults import GoingDown
+from penchant_server.journal import Marks, Recorded, not_yet
 
+STREAM = 0
+"""The one stream of writes that there is."""
 BATCH = 32
 """Events learnt in one commit: some 10 ms, the longest that a recommendation waits behind it."""
 
@@ -48,15 +51,19 @@ class Ingest:
         self._ended = False
         self._filled = asyncio.Event()
         self._applied = asyncio.Condition()
-        self.applied_at = time.monotonic()
-        """When the last commit was applied, on the monotonic clock."""
+        self._applied_at = time.monotonic()
 
-    @property
-    def sequence(self) -> int:
-        """The last commit that is applied."""
-        return self._learner.sequence
+    def marks(self, user_id: str) -> Marks:
+        """Return the last commit that is applied; it covers everybody."""
+        del user_id
+        return {STREAM: self._learner.sequence}
 
-    async def record(self, events: Sequence[Event]) -> list[Learnt]:
+    def age(self, user_id: str) -> float:
+        """Return the seconds since the last commit was applied."""
+        del user_id
+        return time.monotonic() - self._applied_at
+
+    async def record(self, events: Sequence[Event]) -> Recorded:
         """Return what became of each event once all of them are durable and applied, or refused.
 
         Raises ``Overloaded`` when there is no room, ``EncoderFailed`` when their words have no vectors; then nothing
@@ -75,7 +82,9 @@ class Ingest:
         self._queue.extend((event, delivery, n) for n, event in enumerate(events))
         self._filled.set()
         await delivery.done
-        return [answer for answer in delivery.answers if answer is not None]
+        learnt = [answer for answer in delivery.answers if answer is not None]
+        # Requests are learnt in any order; only what is applied by now covers all that were answered before.
+        return Recorded(learnt, {STREAM: self._learner.sequence})
 
     async def _read_words(self, events: Sequence[Event]) -> None:
         # Words are encoded before their events queue, so that events without any never wait for them.
@@ -112,7 +121,7 @@ class Ingest:
         except PenchantError as error:
             answers = [Learnt(event, error=error) for event in events]
         if self._learner.sequence != before:
-            self.applied_at = time.monotonic()
+            self._applied_at = time.monotonic()
             async with self._applied:
                 self._applied.notify_all()
             self._announce([answer.event for answer in answers if answer.error is None and not answer.unchanged])
@@ -128,13 +137,13 @@ class Ingest:
             if not delivery.done.done():
                 delivery.done.set_exception(GoingDown())
 
-    async def applied(self, sequence: int, patience: float | None) -> None:
+    async def reached(self, marks: Marks, patience: float | None) -> None:
         """Wait until a commit is applied, at most *patience* seconds. Raises ``NotYetApplied``."""
-        if self.sequence >= sequence:
+        wanted = max(marks.values(), default=0)
+        if self._learner.sequence >= wanted:
             return
         try:
             async with asyncio.timeout(patience), self._applied:
-                await self._applied.wait_for(lambda: self.sequence >= sequence)
+                await self._applied.wait_for(lambda: self._learner.sequence >= wanted)
         except TimeoutError as error:
-            behind = sequence - self.sequence
-            raise NotYetApplied(f"min_freshness: {behind} commits behind it at the deadline; ask again") from error
+            raise not_yet(wanted - self._learner.sequence) from error

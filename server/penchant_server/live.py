@@ -111,6 +111,8 @@ class Listener:
     trigger: Event | None = None
     stale: frozenset[str] = frozenset()
     """Listed items that were changed since the last update."""
+    trace: str = ""
+    """W3C traceparent of what woke it last, where that is known."""
     _calls: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self, trigger: Event | None = None) -> None:
@@ -149,10 +151,11 @@ class Audience:
             if not self._by_user[user_id]:
                 del self._by_user[user_id]
 
-    def learnt(self, events: Iterable[Event]) -> None:
-        """Wake the streams of users with new events."""
+    def learnt(self, events: Iterable[Event], trace: str = "") -> None:
+        """Wake the streams of users with new events; *trace* goes on with their pushes."""
         for event in events:
             for listener in self._by_user.get(event.user_id, ()):
+                listener.trace = trace
                 listener.wake(event)
 
     def changed(self, item_ids: Iterable[str]) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from penchant.v1 import catalog_pb2, recommendation_pb2, user_pb2
+from penchant.v1 import catalog_pb2, event_pb2, recommendation_pb2, user_pb2
+from penchant_adapters.attribution import token_of
 from penchant_core.explanation import Kind, Reason
 from penchant_core.interests import Interests, Signal, Source
 from penchant_core.model import Event, Item
@@ -34,6 +35,23 @@ def item(known: Item) -> catalog_pb2.Item:
         unavailable=known.unavailable,
         attributes=known.attributes,
     )
+
+
+def event(said: Event) -> event_pb2.Event:
+    """Return an event as it goes to the log."""
+    message = event_pb2.Event(
+        event_id=said.event_id,
+        user_id=said.user_id,
+        type=said.type,
+        item_id=said.item_id,
+        text=said.text,
+        value=said.value,
+        surface=said.surface,
+        attribution_token=token_of(said.attribution) if said.attribution else "",
+    )
+    if said.occurred_at:
+        message.occurred_at.CopyFrom(stamp(said.occurred_at))
+    return message
 
 
 def recommendation(one: Recommended, options: recommendation_pb2.ListOptions) -> recommendation_pb2.Recommendation:

@@ -1,64 +1,47 @@
 """Tokens: opaque to clients, readable to the service, refused with a reason when they are not ours."""
 
 import base64
-import binascii
-import secrets
-import struct
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from penchant_core.errors import InvalidField, StaleRequest
 
-FRESHNESS_BYTES = 128
+FRESHNESS_BYTES = 8_192
+"""Room for the marks of 500 partitions."""
 RESUME_BYTES = 16_384
 _POSITIONS = 100
 _DIGITS = 18
+_FRESHNESS = re.compile(r"f1\.([^.]*)\.([0-9]{1,6}:[0-9]{1,19}(?:,[0-9]{1,6}:[0-9]{1,19})*)")
 
 
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+def freshness_token(store_id: str, marks: Mapping[int, int]) -> str:
+    """Return the token of writes: for each stream of writes, how far it has come.
+
+    An embedded store has one stream, 0, of commits; a log has one for each of its partitions, of offsets.
+    """
+    return f"f1.{store_id}." + ",".join(f"{stream}:{mark}" for stream, mark in sorted(marks.items()))
 
 
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-
-
-def freshness_token(store_id: str, sequence: int) -> str:
-    """Return the token of a commit."""
-    return f"f1.{store_id}.{sequence}"
-
-
-def freshness_sequence(token: str, store_id: str, field: str = "min_freshness") -> int:
-    """Return the commit that a token asks for.
+def freshness_marks(token: str, store_id: str, field: str = "min_freshness") -> dict[int, int]:
+    """Return the writes that a token asks for, by stream.
 
     Raises ``InvalidField`` for what is no token and ``StaleRequest`` for the token of another store.
     """
     if len(token.encode()) > FRESHNESS_BYTES:
-        raise InvalidField(field, f"has {len(token.encode()):,} bytes, at most {FRESHNESS_BYTES} are allowed")
-    parts = token.split(".")
-    if len(parts) != 3 or parts[0] != "f1" or not parts[2].isascii() or not parts[2].isdigit():  # noqa: PLR2004 f1.store.sequence
-        raise InvalidField(field, f"{token!r} is not a freshness token; pass one as it was received")
-    if parts[1] != store_id:
+        raise InvalidField(field, f"has {len(token.encode()):,} bytes, at most {FRESHNESS_BYTES:,} are allowed")
+    found = _FRESHNESS.fullmatch(token)
+    if found is None:
+        raise InvalidField(field, f"{token[:200]!r} is not a freshness token; pass one as it was received")
+    if found[1] != store_id:
         raise StaleRequest(field, "the token comes from another store; drop it and record the event again")
-    return int(parts[2])
+    pairs = (pair.split(":") for pair in found[2].split(","))
+    return {int(stream): int(mark) for stream, mark in pairs}
 
 
-def attribution_token(surface: str, now: int) -> str:
-    """Return the token of a reply: which request, when (milliseconds), where it is shown."""
-    return "a1." + _text(struct.pack("<8sQ", secrets.token_bytes(8), now) + surface.encode())
-
-
-def attributed_request(token: str) -> str:
-    """Return the request that a token names, 16 hexadecimal digits. Raises ``InvalidField`` for what is no token."""
-    strange = InvalidField("event.attribution_token", "is not one that a reply carried; pass it as it was received")
-    try:
-        data = _bytes(token.removeprefix("a1."))
-        request, _ = struct.unpack_from("<8sQ", data)
-        data[16:].decode()
-    except (binascii.Error, struct.error, UnicodeDecodeError, ValueError) as error:
-        raise strange from error
-    if not token.startswith("a1."):
-        raise strange
-    return bytes(request).hex()
+def joined(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    """Return the marks that cover both."""
+    return {stream: max(one.get(stream, -1), other.get(stream, -1)) for stream in one.keys() | other.keys()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from penchant.v1.catalog_pb2 import Item
 from penchant.v1.event_pb2 import Event
 from penchant.v1.recommendation_pb2 import Filter, ListOptions
+from penchant_adapters import contract
+from penchant_adapters.attribution import attribution_token
 from penchant_core.errors import InvalidField
 from penchant_core.tuning import Weights
 from penchant_server import limits
-from penchant_server.tokens import attribution_token
 
 NOW = 1_790_000_000_000
 NAN, INF = float("nan"), float("inf")
@@ -18,11 +19,11 @@ NAN, INF = float("nan"), float("inf")
 
 def event(**more: Any) -> Any:
     given: dict[str, Any] = {"user_id": "u", "type": "like", "item_id": "i", **more}
-    return limits.event(Event(**given), Weights(), NOW)
+    return contract.event(Event(**given), Weights(), NOW)
 
 
 def item(**more: Any) -> Any:
-    return limits.item(Item(**{"item_id": "i", "title": "t", **more}))
+    return contract.item(Item(**{"item_id": "i", "title": "t", **more}))
 
 
 def wish(**more: Any) -> Any:

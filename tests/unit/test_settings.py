@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from penchant_adapters.settings import Settings
 from penchant_core.errors import InvalidSetting
-from penchant_server.settings import Settings
 from pydantic import ValidationError
 
 
@@ -62,7 +62,7 @@ def test_an_unknown_name_in_the_file_is_refused_and_the_known_ones_are_named(fil
     file.write_text("depth = 30")
     told = refusal()
     assert told.startswith("depth: ")
-    assert "known settings: covisitation, data_dir, encoder" in told
+    assert "known settings: access, covisitation, data_dir, encoder" in told
 
 
 @pytest.mark.parametrize(

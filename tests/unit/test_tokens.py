@@ -5,15 +5,15 @@ import base64
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from penchant_adapters.attribution import attributed_request, attribution_token
 from penchant_core.errors import InvalidField, StaleRequest
 from penchant_server.tokens import (
     FRESHNESS_BYTES,
     RESUME_BYTES,
     Resume,
-    attributed_request,
-    attribution_token,
-    freshness_sequence,
+    freshness_marks,
     freshness_token,
+    joined,
     resume_token,
     resumed,
 )
@@ -22,10 +22,13 @@ STORE = "0123456789abcdef"
 ids = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=32)
 
 
-@given(st.integers(0, 2**63))
-def test_a_freshness_token_is_read_back_within_its_limit(sequence: int) -> None:
-    token = freshness_token(STORE, sequence)
-    assert freshness_sequence(token, STORE) == sequence
+marks = st.dictionaries(st.integers(0, 499), st.integers(0, 2**63 - 1), min_size=1, max_size=300)
+
+
+@given(marks)
+def test_a_freshness_token_is_read_back_within_its_limit(written: dict[int, int]) -> None:
+    token = freshness_token(STORE, written)
+    assert freshness_marks(token, STORE) == written
     assert len(token.encode()) <= FRESHNESS_BYTES
 
 
@@ -33,19 +36,31 @@ def test_a_freshness_token_is_read_back_within_its_limit(sequence: int) -> None:
 @example(f"f1.{STORE}.")
 @example(f"f1.{STORE}.-1")
 @example(f"f1.{STORE}.٣")
-@example(f"f1.{STORE}.1.2")
-@example(f"f2.{STORE}.1")
-@example("f1." + STORE + "." + "9" * 5000)
+@example(f"f1.{STORE}.1:2.2")
+@example(f"f2.{STORE}.0:1")
+@example(f"f1.{STORE}.1")
+@example(f"f1.{STORE}.1:2,")
+@example(f"f1.{STORE}.1:-2")
+@example("f1." + STORE + ".0:" + "9" * 9000)
 def test_what_is_no_freshness_token_is_refused_by_its_field(text: str) -> None:
     with pytest.raises(InvalidField, match=r"^min_freshness: ") as refused:
-        freshness_sequence(text, STORE)
+        freshness_marks(text, STORE)
     assert refused.value.field == "min_freshness"
     assert len(str(refused.value)) < 1_000
 
 
 def test_a_freshness_token_of_another_store_is_told_from_a_broken_one() -> None:
     with pytest.raises(StaleRequest, match="another store"):
-        freshness_sequence(freshness_token("fedcba9876543210", 1), STORE)
+        freshness_marks(freshness_token("fedcba9876543210", {0: 1}), STORE)
+
+
+@given(marks, marks)
+def test_joined_marks_cover_both(one: dict[int, int], other: dict[int, int]) -> None:
+    both = joined(one, other)
+    assert both == joined(other, one)
+    assert both.keys() == one.keys() | other.keys()
+    for part in (one, other):
+        assert all(both[stream] >= mark for stream, mark in part.items())
 
 
 @given(ids, st.integers(0, 2**62))

@@ -4,13 +4,19 @@ The scheme of a URL picks one: ``builtin:`` or ``hf:NAME_OR_FOLDER``. All are a 
 by a ``worker``; ``cache`` stands in front and remembers.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
 from penchant_core.errors import InvalidSetting
 
 from penchant_adapters.encoders.cache import CacheCounts, CachedEncoder
 from penchant_adapters.encoders.vectorfile import VectorFile
 from penchant_adapters.encoders.worker import TextModel, WorkerEncoder
+from penchant_adapters.telemetry.metrics import Metrics
+from penchant_adapters.telemetry.timed import TimedEncoder
 
-__all__ = ["CacheCounts", "CachedEncoder", "VectorFile", "WorkerEncoder", "open_encoder"]
+__all__ = ["CacheCounts", "CachedEncoder", "VectorFile", "WorkerEncoder", "open_encoder", "opened_encoder"]
 
 
 def open_encoder(url: str, *, threads: int | None = None, device: str = "auto") -> WorkerEncoder:
@@ -49,3 +55,19 @@ def _hugging_face(place: str, threads: int | None, device: str) -> TextModel:
 
 
 _SCHEMES = {"builtin": _builtin, "hf": _hugging_face}
+
+
+@asynccontextmanager
+async def opened_encoder(
+    url: str, threads: int | None, device: str, data_dir: Path, metrics: Metrics | None = None
+) -> AsyncIterator[CachedEncoder]:
+    """Open the encoder that *url* names behind its cache, whose file is in *data_dir*, ready to encode."""
+    inner = open_encoder(url, threads=threads, device=device)
+    async with inner, VectorFile(data_dir / "vectors.sqlite") as file:
+        await inner.encode(["warm-up"])
+        if metrics is None:
+            yield CachedEncoder(inner, file)
+        else:
+            cached = CachedEncoder(TimedEncoder(inner, metrics.encoder_seconds), file)
+            metrics.watch_texts(cached.counts)
+            yield cached

@@ -55,7 +55,7 @@ class CachedEncoder:
     given up. *capacity_bytes* bounds the level in memory.
     """
 
-    def __init__(self, inner: Encoder, store: VectorFile, capacity_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, inner: Encoder, store: VectorFile | None = None, capacity_bytes: int = MEMORY_BYTES) -> None:
         self._inner = inner
         self._store = store
         self._recent: Recent[bytes, bytes] = Recent(capacity_bytes)
@@ -81,6 +81,15 @@ class CachedEncoder:
         self.counts.memory_hits += 1
         vector: Vector = _decode([row], self.dim)[0]
         return vector
+
+    def prime(self, rows: Mapping[str, bytes]) -> None:
+        """Take over vectors that another process made with the same model: text → half-precision bytes.
+
+        They are found like those of this process, to the last bit.
+        """
+        keyed = {self._key(text): row for text, row in rows.items()}
+        for key, row in _usable(keyed, self.dim).items():
+            self._recent.put(key, row, weight=len(row) + _ENTRY_OVERHEAD)
 
     async def encode(self, texts: Sequence[str]) -> Matrix:
         """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
@@ -148,14 +157,15 @@ class CachedEncoder:
 
     async def _fill(self, texts: Mapping[bytes, str]) -> Rows:
         """Find the texts in the file or encode them, and keep what was found or made."""
-        rows = _usable(await self._store.get(list(texts)), self.dim)
+        rows = _usable(await self._store.get(list(texts)), self.dim) if self._store is not None else {}
         self.counts.file_hits += len(rows)
         fresh = [key for key in texts if key not in rows]
         self.counts.misses += len(fresh)
         if fresh:
             vectors = await self._inner.encode([texts[key] for key in fresh])
             made = {key: vector.tobytes() for key, vector in zip(fresh, vectors.astype("<f2"), strict=True)}
-            await self._store.put(made)
+            if self._store is not None:
+                await self._store.put(made)
             rows |= made
         for key, row in rows.items():
             self._recent.put(key, row, weight=len(row) + _ENTRY_OVERHEAD)

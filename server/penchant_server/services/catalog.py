@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 
 from penchant.v1 import catalog_pb2, catalog_pb2_grpc
+from penchant_adapters import contract
 from penchant_core.errors import InvalidField, UnknownItem
 from penchant_core.model import Item
-from penchant_core.pipeline import Learner
-from penchant_core.ports import Catalogue
+from penchant_core.ports import Shelves
 
 from penchant_server import limits, replies
 from penchant_server.faults import status_of
+from penchant_server.journal import Shelf
 from penchant_server.live import Audience
 from penchant_server.stubs import Context
 
@@ -17,8 +18,8 @@ from penchant_server.stubs import Context
 class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
     """Keeps the catalogue."""
 
-    def __init__(self, learner: Learner, catalogue: Catalogue, audience: Audience) -> None:
-        self._learner = learner
+    def __init__(self, shelf: Shelf, catalogue: Shelves, audience: Audience) -> None:
+        self._shelf = shelf
         self._catalogue = catalogue
         self._audience = audience
 
@@ -33,13 +34,13 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
             refused = []
             for index, message in enumerate(request.items):
                 try:
-                    items.append(limits.item(message))
+                    items.append(contract.item(message))
                 except InvalidField as error:
                     refused.append(
                         catalog_pb2.RefusedItem(index=index, item_id=message.item_id, error=status_of(error))
                     )
             if items:
-                await self._learner.learn_items(items)
+                await self._shelf.learn_items(items)
                 self._audience.changed(item.item_id for item in items)
             yield catalog_pb2.UpsertItemsResponse(accepted=len(items), refused=refused)
 
@@ -49,8 +50,8 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
         """Take items out."""
         del context
         limits.batch("item_ids", len(request.item_ids))
-        wanted = list(dict.fromkeys(limits.identifier("item_ids[]", item_id) for item_id in request.item_ids))
-        gone = set(await self._learner.forget_items(wanted))
+        wanted = list(dict.fromkeys(contract.identifier("item_ids[]", item_id) for item_id in request.item_ids))
+        gone = set(await self._shelf.forget_items(wanted))
         self._audience.changed(gone)
         return catalog_pb2.DeleteItemsResponse(
             deleted=len(gone), unknown_item_ids=[item_id for item_id in wanted if item_id not in gone]
@@ -61,7 +62,7 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
     ) -> catalog_pb2.GetItemResponse:
         """Return one item."""
         del context
-        item_id = limits.identifier("item_id", request.item_id)
+        item_id = contract.identifier("item_id", request.item_id)
         known = await self._catalogue.known([item_id])
         if item_id not in known:
             raise UnknownItem(item_id)

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from google.rpc import status_pb2
 from penchant.v1 import event_pb2, event_pb2_grpc
+from penchant_adapters import contract
 from penchant_core.errors import InvalidField, PenchantError
 from penchant_core.model import Event
 from penchant_core.pipeline import Learnt
@@ -14,12 +15,16 @@ from penchant_core.tuning import Weights
 
 from penchant_server import limits
 from penchant_server.faults import status_of
-from penchant_server.ingest import Ingest
+from penchant_server.journal import Journal, Marks, Recorded
 from penchant_server.stubs import Context
-from penchant_server.tokens import freshness_token
+from penchant_server.tokens import freshness_token, joined
 
 AHEAD = 4
 """Requests of one stream that are read before the first is acknowledged: one being learnt, others being encoded."""
+
+
+_Acknowledged: TypeAlias = tuple[list[event_pb2.Acknowledgement], Marks]
+"""A request's answers and the writes that cover those that were not refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,8 @@ class _Checked:
 class EventService(event_pb2_grpc.EventServiceServicer):
     """Records events."""
 
-    def __init__(self, ingest: Ingest, weights: Weights, store_id: str, clock: Callable[[], int]) -> None:
-        self._ingest = ingest
+    def __init__(self, journal: Journal, weights: Weights, store_id: str, clock: Callable[[], int]) -> None:
+        self._journal = journal
         self._weights = weights
         self._store_id = store_id
         self._clock = clock
@@ -45,12 +50,15 @@ class EventService(event_pb2_grpc.EventServiceServicer):
     ) -> event_pb2.RecordEventResponse:
         """Record one event."""
         del context
-        event = limits.event(request.event, self._weights, self._clock())
-        (learnt,) = await self._ingest.record([event])
+        event = contract.event(request.event, self._weights, self._clock())
+        recorded = await self._journal.record([event])
+        (learnt,) = recorded.learnt
         if learnt.error is not None:
             raise learnt.error
         return event_pb2.RecordEventResponse(
-            event_id=event.event_id, freshness_token=self._token(), unchanged=learnt.unchanged
+            event_id=event.event_id,
+            freshness_token=freshness_token(self._store_id, recorded.marks),
+            unchanged=learnt.unchanged,
         )
 
     async def RecordEvents(  # noqa: N802 the name is gRPC's
@@ -58,7 +66,7 @@ class EventService(event_pb2_grpc.EventServiceServicer):
     ) -> AsyncIterator[event_pb2.RecordEventsResponse]:
         """Record a stream of events: the next requests are checked and encoded while one is learnt."""
         del context
-        ahead: asyncio.Queue[asyncio.Task[list[event_pb2.Acknowledgement]] | None] = asyncio.Queue()
+        ahead: asyncio.Queue[asyncio.Task[_Acknowledged] | None] = asyncio.Queue()
         room = asyncio.Semaphore(AHEAD)
 
         async def read() -> None:
@@ -72,28 +80,29 @@ class EventService(event_pb2_grpc.EventServiceServicer):
                 ahead.put_nowait(None)
 
         reader = asyncio.create_task(read())
-        proven = False
+        marks: Marks = {}
         try:
             while (work := await ahead.get()) is not None:
-                told = await work
+                told, more = await work
                 room.release()
-                proven = proven or not all(one.HasField("error") for one in told)
-                # Requests are learnt in any order, so only a token made now covers all that are acknowledged.
+                marks = joined(marks, more)
                 yield event_pb2.RecordEventsResponse(
-                    acknowledgements=told, freshness_token=self._token() if proven else ""
+                    acknowledgements=told, freshness_token=freshness_token(self._store_id, marks) if marks else ""
                 )
             await reader
         finally:
             await _given_up(reader, ahead)
 
-    async def _acknowledged(self, messages: Sequence[event_pb2.Event], first: int) -> list[event_pb2.Acknowledgement]:
+    async def _acknowledged(self, messages: Sequence[event_pb2.Event], first: int) -> _Acknowledged:
         limits.batch("events", len(messages))
         checked = self._checked(messages)
-        try:
-            learnt = await self._ingest.record(checked.events) if checked.events else []
-        except PenchantError as error:
-            learnt = [Learnt(event, error=error) for event in checked.events]
-        answers = iter(learnt)
+        recorded = Recorded([], {})
+        if checked.events:
+            try:
+                recorded = await self._journal.record(checked.events)
+            except PenchantError as error:
+                recorded = Recorded([Learnt(event, error=error) for event in checked.events], {})
+        answers = iter(recorded.learnt)
         acknowledgements = []
         for number, (event_id, refusal) in enumerate(zip(checked.ids, checked.errors, strict=True)):
             told = event_pb2.Acknowledgement(ordinal=first + number, event_id=event_id, error=refusal)
@@ -103,14 +112,15 @@ class EventService(event_pb2_grpc.EventServiceServicer):
                 if answer.error is not None:
                     told.error.CopyFrom(status_of(answer.error))
             acknowledgements.append(told)
-        return acknowledgements
+        kept = any(learnt.error is None for learnt in recorded.learnt)
+        return acknowledgements, recorded.marks if kept else {}
 
     def _checked(self, messages: Sequence[event_pb2.Event]) -> _Checked:
         checked = _Checked([], [], [])
         now = self._clock()
         for message in messages:
             try:
-                event = limits.event(message, self._weights, now)
+                event = contract.event(message, self._weights, now)
             except InvalidField as error:
                 checked.ids.append(message.event_id)
                 checked.errors.append(status_of(error))
@@ -119,9 +129,6 @@ class EventService(event_pb2_grpc.EventServiceServicer):
                 checked.errors.append(None)
                 checked.events.append(event)
         return checked
-
-    def _token(self) -> str:
-        return freshness_token(self._store_id, self._ingest.sequence)
 
 
 async def _given_up(reader: asyncio.Task[None], ahead: asyncio.Queue[asyncio.Task[Any] | None]) -> None:

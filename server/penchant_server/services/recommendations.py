@@ -3,25 +3,28 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 
 from google.protobuf.duration_pb2 import Duration
 from penchant.v1 import recommendation_pb2, recommendation_pb2_grpc, user_pb2, user_pb2_grpc
+from penchant_adapters import contract
+from penchant_adapters.attribution import attribution_token
+from penchant_adapters.telemetry import traces
 from penchant_core.errors import InvalidField
 from penchant_core.pipeline import Recommended, Recommender
 
 from penchant_server import limits, replies
-from penchant_server.ingest import Ingest
+from penchant_server.journal import Journal
 from penchant_server.live import Audience, Listener, LiveList
 from penchant_server.stubs import Context
-from penchant_server.tokens import attribution_token, freshness_sequence, freshness_token, resumed
+from penchant_server.tokens import freshness_marks, freshness_token, resumed
 
 
 class Freshness:
     """Reads and writes freshness."""
 
-    def __init__(self, ingest: Ingest, store_id: str) -> None:
-        self._ingest = ingest
+    def __init__(self, journal: Journal, store_id: str) -> None:
+        self._journal = journal
         self._store_id = store_id
 
     async def reached(self, token: str, context: Context) -> None:
@@ -29,15 +32,20 @@ class Freshness:
         if token:
             left = context.time_remaining()
             # A little is kept back, so that the answer is ours and not the transport's.
-            await self._ingest.applied(freshness_sequence(token, self._store_id), left and max(0.0, left - 0.05))
+            await self._journal.reached(freshness_marks(token, self._store_id), left and max(0.0, left - 0.05))
 
-    def now(self) -> recommendation_pb2.Freshness:
-        """Return how fresh an answer given now is."""
+    def now(self, user_id: str) -> recommendation_pb2.Freshness:
+        """Return how fresh an answer to a user given now is."""
         age = Duration()
-        age.FromNanoseconds(max(0, int((time.monotonic() - self._ingest.applied_at) * 1e9)))
+        age.FromNanoseconds(max(0, int(self._journal.age(user_id) * 1e9)))
         return recommendation_pb2.Freshness(
-            applied_through=freshness_token(self._store_id, self._ingest.sequence), age=age
+            applied_through=freshness_token(self._store_id, self._journal.marks(user_id)), age=age
         )
+
+
+def _pushing(trace: str) -> AbstractContextManager[object]:
+    """Return the span of the list that a consumer's word led to."""
+    return traces.span("push", context=traces.extracted([("traceparent", trace)])) if trace else nullcontext()
 
 
 class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
@@ -63,10 +71,10 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self, request: recommendation_pb2.RecommendRequest, context: Context
     ) -> recommendation_pb2.RecommendResponse:
         """Return one ranked list."""
-        user_id = limits.identifier("user_id", request.user_id)
+        user_id = contract.identifier("user_id", request.user_id)
         wish, surface = limits.wish(request.options), limits.surface(request.surface)
         await self._freshness.reached(request.min_freshness, context)
-        freshness = self._freshness.now()
+        freshness = self._freshness.now(user_id)
         listing = await self._recommender.recommend(await self._recommender.ledger(user_id), wish)
         return recommendation_pb2.RecommendResponse(
             recommendations=replies.recommendations(listing, request.options),
@@ -79,7 +87,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     ) -> recommendation_pb2.SimilarItemsResponse:
         """Return items like one item."""
         del context
-        item_id = limits.identifier("item_id", request.item_id)
+        item_id = contract.identifier("item_id", request.item_id)
         listing = await self._recommender.similar(item_id, limits.wish(request.options))
         return recommendation_pb2.SimilarItemsResponse(
             recommendations=replies.recommendations(listing, request.options)
@@ -90,7 +98,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     ) -> recommendation_pb2.SearchItemsResponse:
         """Return items by meaning."""
         del context
-        words = limits.words("query", request.query)
+        words = contract.words("query", request.query)
         listing = await self._recommender.search(words, limits.wish(request.options))
         return recommendation_pb2.SearchItemsResponse(recommendations=replies.recommendations(listing, request.options))
 
@@ -123,7 +131,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 await asyncio.gather(hearing, return_exceptions=True)
 
     def _opened(self, start: recommendation_pb2.StreamStart) -> LiveList:
-        limits.identifier("open.user_id", start.user_id)
+        contract.identifier("open.user_id", start.user_id)
         limits.wish(start.options)
         limits.surface(start.surface)
         if not start.resume_token:
@@ -168,8 +176,10 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             going_away = self._audience.closing or time.monotonic() >= ends
             trigger, listener.trigger = listener.trigger, None
             stale, listener.stale = listener.stale, frozenset()
-            freshness = self._freshness.now()
-            update = live.next(await self._listing(start.user_id, live), stale)
+            freshness = self._freshness.now(start.user_id)
+            trace, listener.trace = listener.trace, ""
+            with _pushing(trace):
+                update = live.next(await self._listing(start.user_id, live), stale)
             if update is None and going_away:
                 update = live.repeat()
             if update is not None:
@@ -210,9 +220,9 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         self, request: user_pb2.GetInterestsRequest, context: Context
     ) -> user_pb2.GetInterestsResponse:
         """Return a user's interests."""
-        user_id = limits.identifier("user_id", request.user_id)
+        user_id = contract.identifier("user_id", request.user_id)
         await self._freshness.reached(request.min_freshness, context)
-        freshness = self._freshness.now()
+        freshness = self._freshness.now(user_id)
         ledger = await self._recommender.ledger(user_id)
         interests, dislikes = replies.interests(await self._recommender.interests(ledger))
         return user_pb2.GetInterestsResponse(
