@@ -20,10 +20,12 @@ from penchant_core.errors import (
     Overloaded,
     PenchantError,
     StaleRequest,
+    Unavailable,
     UnknownItem,
 )
 
 from penchant_server.stubs import Context, Handler
+from penchant_server.wrapping import wrapped
 
 DOMAIN = "penchant"
 _CODES: tuple[tuple[type[PenchantError], int], ...] = (
@@ -35,6 +37,7 @@ _CODES: tuple[tuple[type[PenchantError], int], ...] = (
     (OutOfSpace, code_pb2.RESOURCE_EXHAUSTED),
     (OperatorError, code_pb2.FAILED_PRECONDITION),
     (EncoderFailed, code_pb2.INTERNAL),
+    (Unavailable, code_pb2.UNAVAILABLE),
 )
 _log = structlog.get_logger()
 
@@ -43,6 +46,12 @@ class NotYetApplied(PenchantError):
     """The write that a freshness token asks for was not applied within the deadline."""
 
     reason = "NOT_YET_APPLIED"
+
+
+class Unauthenticated(PenchantError):
+    """The caller has no key, or one that is not good (any more)."""
+
+    reason = "UNAUTHENTICATED"
 
 
 class GoingDown(PenchantError):
@@ -61,6 +70,8 @@ def status_of(error: PenchantError) -> status_pb2.Status:
         code = code_pb2.DEADLINE_EXCEEDED
     elif isinstance(error, GoingDown):
         code = code_pb2.UNAVAILABLE
+    elif isinstance(error, Unauthenticated):
+        code = code_pb2.UNAUTHENTICATED
     field = getattr(error, "field", "")
     details: list[Message] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata={"field": field} if field else {})
@@ -70,7 +81,7 @@ def status_of(error: PenchantError) -> status_pb2.Status:
             field=field, description=getattr(error, "problem", str(error)), reason=error.reason
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, Overloaded):
+    if isinstance(error, (Overloaded, Unavailable)):
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after * 1e9))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -82,7 +93,8 @@ def status_of(error: PenchantError) -> status_pb2.Status:
     return status_pb2.Status(code=code, message=str(error), details=packed)
 
 
-async def _end(context: Context, error: PenchantError) -> NoReturn:
+async def end(context: Context, error: PenchantError) -> NoReturn:
+    """End a call with an error."""
     await context.abort_with_status(  # type: ignore[attr-defined]  # missing in the stubs
         rpc_status.to_status(status_of(error))
     )
@@ -91,7 +103,7 @@ async def _end(context: Context, error: PenchantError) -> NoReturn:
 
 async def _end_unexpected(context: Context, error: Exception) -> NoReturn:
     _log.error("call failed", error=repr(error), exc_info=error)
-    await _end(context, PenchantError("the service failed; its log has the cause"))
+    await end(context, PenchantError("the service failed; its log has the cause"))
 
 
 class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # the real class takes none
@@ -113,34 +125,17 @@ class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # the real cl
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith("/penchant."):
             return handler
-        behaviour: Any
-        make: Any
-        if handler.response_streaming:
-            behaviour = self._stream(handler.stream_stream or handler.unary_stream)
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-        else:
-            behaviour = self._call(handler.stream_unary or handler.unary_unary)
-            make = (
-                grpc.stream_unary_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_unary_rpc_method_handler
-            )
-        wrapped: Handler = make(behaviour, handler.request_deserializer, handler.response_serializer)
-        return wrapped
+        return wrapped(handler, self._call, self._stream)
 
     def _call(self, inner: Any) -> Callable[..., Awaitable[Message]]:
         async def call(request: Any, context: Context) -> Message:
             if not self._free_calls:
-                await _end(context, Overloaded("too many calls are in progress (max_calls)"))
+                await end(context, Overloaded("too many calls are in progress (max_calls)"))
             self._free_calls -= 1
             try:
                 answer: Message = await inner(request, context)
             except PenchantError as error:
-                await _end(context, error)
+                await end(context, error)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001 the edge answers for everything behind it
@@ -155,14 +150,14 @@ class Door(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # the real cl
     def _stream(self, inner: Any) -> Callable[..., AsyncIterator[Message]]:
         async def stream(request: Any, context: Context) -> AsyncIterator[Message]:
             if not self._free_streams:
-                await _end(context, Overloaded("too many streams are open (max_streams)", retry_after=5.0))
+                await end(context, Overloaded("too many streams are open (max_streams)", retry_after=5.0))
             self._free_streams -= 1
             try:
                 async with aclosing(inner(request, context)) as messages:
                     async for message in messages:
                         yield message
             except PenchantError as error:
-                await _end(context, error)
+                await end(context, error)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # noqa: BLE001 the edge answers for everything behind it
