@@ -13,20 +13,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-Target = Annotated[
-    str, typer.Option(envvar="PENCHANT_TARGET", help="Where the service answers: host:port.", show_default=True)
-]
+from penchant_cli.connection import connected
+
 Size = Annotated[int, typer.Option("--size", "-n", min=1, max=100, help="How many items.")]
 Explain = Annotated[bool, typer.Option("--explain", "-e", help="Say why each item is there.")]
 Categories = Annotated[list[str] | None, typer.Option("--category", "-c", help="Only items of this category.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_TARGET = "127.0.0.1:50551"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (record, recommend, similar, search, interests):
-        app.command(command.__name__)(_told(command))
+        app.command(command.__name__)(_told(connected(command)))
 
 
 def _told(command: Any) -> Any:
@@ -37,7 +35,7 @@ def _told(command: Any) -> Any:
         try:
             command(*args, **kwargs)
         except penchant.Unavailable as error:
-            target = kwargs.get("target", DEFAULT_TARGET)
+            target = kwargs["target"]
             Console(stderr=True).print(
                 f"[red]No service answers at {target}.[/] Start one with: penchant up", highlight=False
             )
@@ -50,27 +48,26 @@ def _told(command: Any) -> Any:
 
 
 def record(
+    client: penchant.Client,
     user: Annotated[str, typer.Argument(help="Who.")],
     type_: Annotated[str, typer.Argument(metavar="TYPE", help="view, purchase, search, review, hide …")],
     item: Annotated[str, typer.Option("--item", "-i", help="The item acted on.")] = "",
     text: Annotated[str, typer.Option("--text", "-t", help="The words searched or written, any language.")] = "",
     value: Annotated[float | None, typer.Option("--value", help="Stars, seconds or quantity, by type.")] = None,
-    target: Target = DEFAULT_TARGET,
 ) -> None:
     """Record one event: penchant record mei review --text 我喜欢吃苹果、香蕉和橙子."""
-    with penchant.Client(target) as client:
-        recorded = client.record(user, type_, item_id=item, text=text, value=value)
+    recorded = client.record(user, type_, item_id=item, text=text, value=value)
     Console().print(f"recorded {recorded.event_id}" + (" (known already)" if recorded.unchanged else ""))
 
 
 def recommend(
+    client: penchant.Client,
     user: Annotated[str, typer.Argument(help="For whom.")],
     size: Size = 10,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and follow the user; Ctrl-C ends it.")] = False,
     explain: Explain = False,
     category: Categories = None,
     as_json: AsJson = False,
-    target: Target = DEFAULT_TARGET,
 ) -> None:
     """Show what a user would like next."""
     options: dict[str, Any] = {
@@ -79,11 +76,10 @@ def recommend(
         "explain": explain,
         "include_items": True,
     }
-    with penchant.Client(target) as client:
-        if watch:
-            _watch(client, user, options, as_json)
-            return
-        found = client.recommend(user, **options)
+    if watch:
+        _watch(client, user, options, as_json)
+        return
+    found = client.recommend(user, **options)
     _show(f"for {user}", found.items, explain, as_json)
 
 
@@ -110,43 +106,38 @@ def _cause(trigger: penchant.Trigger | None) -> Text:
 
 
 def similar(
+    client: penchant.Client,
     item: Annotated[str, typer.Argument(help="The item.")],
     size: Size = 10,
     explain: Explain = False,
     category: Categories = None,
     as_json: AsJson = False,
-    target: Target = DEFAULT_TARGET,
 ) -> None:
     """Show items like one item."""
-    with penchant.Client(target) as client:
-        found = client.similar(
-            item, page_size=size, categories=tuple(category or ()), explain=explain, include_items=True
-        )
+    found = client.similar(item, page_size=size, categories=tuple(category or ()), explain=explain, include_items=True)
     _show(f"like {item}", found, explain, as_json)
 
 
 def search(
+    client: penchant.Client,
     words: Annotated[list[str], typer.Argument(help="What to look for, in any language.")],
     size: Size = 10,
     category: Categories = None,
     as_json: AsJson = False,
-    target: Target = DEFAULT_TARGET,
 ) -> None:
     """Find items by meaning."""
     query = " ".join(words)
-    with penchant.Client(target) as client:
-        found = client.search(query, page_size=size, categories=tuple(category or ()), include_items=True)
+    found = client.search(query, page_size=size, categories=tuple(category or ()), include_items=True)
     _show(f"“{query}”", found, False, as_json)
 
 
 def interests(
+    client: penchant.Client,
     user: Annotated[str, typer.Argument(help="Whose.")],
     as_json: AsJson = False,
-    target: Target = DEFAULT_TARGET,
 ) -> None:
     """Show what is known of a user: interests, the events behind them, dislikes."""
-    with penchant.Client(target) as client:
-        found = client.interests(user)
+    found = client.interests(user)
     console = Console()
     if as_json:
         groups = [{"share": i.share, "evidence": [_plain(e) for e in i.evidence]} for i in found.interests]

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from penchant import Tls
 from penchant.channel import DEFAULT_TARGET
 from rich.console import Console
 
+from penchant_cli.connection import ApiKey, Ca, Cert, CertKey, Encrypted, Target, tls_of
 from penchant_cli.importing.checking import Kind
 from penchant_cli.importing.errors import FileRefused
 from penchant_cli.importing.job import EXIT_REFUSED, Job, run
@@ -70,8 +72,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, send 
 ReportFile = Annotated[
     Path | None, typer.Option("--report", help="Write the report as JSON.", rich_help_panel=_CHECKING)
 ]
-Target = Annotated[str, typer.Option(envvar="PENCHANT_TARGET", help="The service.", rich_help_panel=_SENDING)]
-Tls = Annotated[bool, typer.Option("--tls", help="Encrypt the connection.", rich_help_panel=_SENDING)]
 State = Annotated[Path, typer.Option(help="Where progress is kept.", rich_help_panel=_SENDING)]
 Restart = Annotated[bool, typer.Option("--restart", help="Ignore earlier progress.", rich_help_panel=_SENDING)]
 
@@ -90,7 +90,11 @@ def items(
     dry_run: DryRun = False,
     report: ReportFile = None,
     target: Target = DEFAULT_TARGET,
-    tls: Tls = False,
+    api_key: ApiKey = "",
+    tls: Encrypted = False,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: CertKey = None,
     state: State = _STATE,
     restart: Restart = False,
 ) -> None:
@@ -98,7 +102,11 @@ def items(
     said = Options(file_format, encoding, delimiter, header, truncate=truncate)
     with _told():
         options = _options("items", preset_name, said, columns, max_bad)
-    _import(Job("items", file, options, target, state.expanduser(), restart, dry_run, report), tls)
+    _import(
+        Job("items", file, options, target, state.expanduser(), restart, dry_run, report),
+        tls_of(tls, ca, cert, key),
+        api_key,
+    )
 
 
 @app.command()
@@ -121,7 +129,11 @@ def events(
     dry_run: DryRun = False,
     report: ReportFile = None,
     target: Target = DEFAULT_TARGET,
-    tls: Tls = False,
+    api_key: ApiKey = "",
+    tls: Encrypted = False,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: CertKey = None,
     state: State = _STATE,
     restart: Restart = False,
 ) -> None:
@@ -141,7 +153,11 @@ def events(
             timezone=timezone,
         )
         options = _options("events", preset_name, said, columns, max_bad)
-    _import(Job("events", file, options, target, state.expanduser(), restart, dry_run, report), tls)
+    _import(
+        Job("events", file, options, target, state.expanduser(), restart, dry_run, report),
+        tls_of(tls, ca, cert, key),
+        api_key,
+    )
 
 
 def _options(kind: Kind, preset_name: str, said: Options, columns: list[str] | None, max_bad: str) -> Options:
@@ -185,5 +201,5 @@ def _told() -> Iterator[None]:
         raise typer.Exit(EXIT_REFUSED) from error
 
 
-def _import(job: Job, tls: bool) -> None:
-    raise typer.Exit(run(job, lambda: open_sink(job.target, tls), Console()))
+def _import(job: Job, tls: bool | Tls, api_key: str) -> None:
+    raise typer.Exit(run(job, lambda: open_sink(job.target, tls, api_key), Console()))

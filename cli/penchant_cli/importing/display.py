@@ -12,10 +12,11 @@ LINE_SECONDS = 5.0
 """A plain line is printed at most this often."""
 
 
-class _Speed(ProgressColumn):
+class Speed(ProgressColumn):
     """Records a second."""
 
     def render(self, task: Task) -> Text:
+        """Return the text of the column."""
         return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s")
 
 
@@ -23,7 +24,7 @@ class _Speed(ProgressColumn):
 def progress(console: Console, what: str, total: int | None = None, done: int = 0) -> Iterator[Callable[[int], None]]:
     """Give a function to call with the number of records that are *done*, out of *total* where that is known."""
     if console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=total is None) as bar:
             task = bar.add_task(what, total=total, completed=done)
             yield lambda now: bar.update(task, completed=now)

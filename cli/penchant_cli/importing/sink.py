@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import grpc
 from google.rpc.status_pb2 import Status
 from penchant.channel import Endpoint
+from penchant.credentials import Tls
 from penchant.errors import DeadlineExceeded, Overloaded, Unavailable, from_call, from_status
 from penchant.v1 import catalog_pb2, catalog_pb2_grpc, event_pb2, event_pb2_grpc
 
@@ -155,9 +156,11 @@ class GrpcSink:
 
 
 @asynccontextmanager
-async def open_sink(target: str, tls: bool = False, patience: float = _CONNECT_SECONDS) -> AsyncIterator[GrpcSink]:
+async def open_sink(
+    target: str, tls: bool | Tls = False, api_key: str = "", *, patience: float = _CONNECT_SECONDS
+) -> AsyncIterator[GrpcSink]:
     """Connect to the service at *target*. Raises SendingStopped when nobody answers within *patience* seconds."""
-    channel = Endpoint(target, tls, 0).connect()
+    channel = Endpoint(target, tls, 0, api_key).connect()
     sink = GrpcSink(channel)
     try:
         try:

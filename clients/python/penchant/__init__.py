@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from penchant import aio
 from penchant.client import Client, Stream
+from penchant.credentials import Tls
 from penchant.encode import ListOptions
 from penchant.errors import (
     Cancelled,
@@ -70,6 +71,7 @@ __all__ = [
     "Recorded",
     "Refused",
     "Stream",
+    "Tls",
     "Trigger",
     "Unauthenticated",
     "Unavailable",

@@ -10,6 +10,7 @@ import grpc
 
 from penchant import decode, encode, model, results
 from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, AsyncStubs, Endpoint, translated
+from penchant.credentials import Tls
 from penchant.delivery import UPSERTS_AT_ONCE, Limits, event_delivery, item_delivery, summed
 from penchant.encode import ListOptions, list_options
 from penchant.following import Following
@@ -28,21 +29,22 @@ Response = TypeVar("Response")
 class Client:
     """A connection to the service; an async context manager, opened by its first call.
 
-    ``target`` is a gRPC target; ``tls`` is True for the system's roots, or credentials. ``timeout`` is the deadline of
-    every unary call and of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried
-    again within that. All calls belong to the event loop of the first one and raise
-    :class:`penchant.PenchantError`.
+    ``target`` is a gRPC target; ``tls`` is True for the system's roots, :class:`penchant.Tls` for certificates from
+    files, or gRPC's credentials. ``api_key`` goes with every call. ``timeout`` is the deadline of every unary call and
+    of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried again within that.
+    All calls belong to the event loop of the first one and raise :class:`penchant.PenchantError`.
     """
 
     def __init__(
         self,
         target: str = DEFAULT_TARGET,
         *,
-        tls: bool | grpc.ChannelCredentials = False,
+        tls: bool | Tls | grpc.ChannelCredentials = False,
+        api_key: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        self._endpoint = Endpoint(target, tls, retries)
+        self._endpoint = Endpoint(target, tls, retries, api_key)
         self._timeout = timeout
         self._closed = False
 

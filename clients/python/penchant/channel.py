@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 
+from penchant.credentials import KeyedChannel, Tls, keyed_blocking, metadata
 from penchant.errors import Cancelled, from_call
 from penchant.retry import service_config
 from penchant.v1 import catalog_pb2_grpc, event_pb2_grpc, recommendation_pb2_grpc, user_pb2_grpc
@@ -23,17 +24,20 @@ KEEPALIVE_TIMEOUT_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the service is and how to reach it; raises ValueError when ``retries`` is outside its limits."""
+    """Where the service is and how to reach it; raises ValueError when ``retries`` or ``api_key`` cannot be."""
 
     target: str
     """gRPC target, for example ``host:port``."""
-    tls: bool | grpc.ChannelCredentials
-    """True: TLS with the system's roots; credentials: TLS with these; False: plain text."""
+    tls: bool | Tls | grpc.ChannelCredentials
+    """True: TLS with the system's roots; Tls, credentials: TLS with these; False: plain text."""
     retries: int
     """How often a unary call is tried again after UNAVAILABLE, 0–4."""
+    api_key: str = field(default="", repr=False)
+    """Goes with every call; empty: none."""
 
     def __post_init__(self) -> None:
         service_config(self.retries)
+        metadata(self.api_key)
 
     @property
     def options(self) -> list[tuple[str, str | int]]:
@@ -52,19 +56,27 @@ class Endpoint:
         """TLS credentials; None for plain text."""
         if isinstance(self.tls, bool):
             return grpc.ssl_channel_credentials() if self.tls else None
+        if isinstance(self.tls, Tls):
+            return self.tls.credentials
         return self.tls
 
     def connect(self) -> grpc.aio.Channel:
         """Return a channel for the running event loop."""
-        if self.credentials is None:
-            return grpc.aio.insecure_channel(self.target, self.options)
-        return grpc.aio.secure_channel(self.target, self.credentials, self.options)
+        credentials = self.credentials
+        if credentials is None:
+            channel = grpc.aio.insecure_channel(self.target, self.options)
+        else:
+            channel = grpc.aio.secure_channel(self.target, credentials, self.options)
+        return KeyedChannel(channel, metadata(self.api_key)) if self.api_key else channel
 
     def connect_blocking(self) -> grpc.Channel:
         """Return a channel for threads."""
-        if self.credentials is None:
-            return grpc.insecure_channel(self.target, self.options)
-        return grpc.secure_channel(self.target, self.credentials, self.options)
+        credentials = self.credentials
+        if credentials is None:
+            channel = grpc.insecure_channel(self.target, self.options)
+        else:
+            channel = grpc.secure_channel(self.target, credentials, self.options)
+        return keyed_blocking(channel, metadata(self.api_key)) if self.api_key else channel
 
 
 class AsyncStubs:

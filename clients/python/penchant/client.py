@@ -18,6 +18,7 @@ import grpc
 
 from penchant import aio, encode, model, results
 from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, AsyncStubs, Endpoint, Stubs
+from penchant.credentials import Tls
 from penchant.delivery import UPSERTS_AT_ONCE, Delivery, Limits, event_delivery, item_delivery, summed
 from penchant.encode import ListOptions
 from penchant.loop import LoopThread
@@ -30,21 +31,23 @@ Value = TypeVar("Value")
 class Client:
     """A connection to the service; a context manager, opened by its first call.
 
-    ``target`` is a gRPC target; ``tls`` is True for the system's roots, or credentials. ``timeout`` is the deadline of
-    every unary call and of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried
-    again within that. All calls raise :class:`penchant.PenchantError`.
+    ``target`` is a gRPC target; ``tls`` is True for the system's roots, :class:`penchant.Tls` for certificates from
+    files, or gRPC's credentials. ``api_key`` goes with every call. ``timeout`` is the deadline of every unary call and
+    of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried again within that.
+    All calls raise :class:`penchant.PenchantError`.
     """
 
     def __init__(
         self,
         target: str = DEFAULT_TARGET,
         *,
-        tls: bool | grpc.ChannelCredentials = False,
+        tls: bool | Tls | grpc.ChannelCredentials = False,
+        api_key: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        self._endpoint = Endpoint(target, tls, retries)
-        self._client = aio.Client(target, tls=tls, timeout=timeout, retries=retries)
+        self._endpoint = Endpoint(target, tls, retries, api_key)
+        self._client = aio.Client(target, tls=tls, api_key=api_key, timeout=timeout, retries=retries)
         self._loop = LoopThread(self._client)
         # A client that is dropped without close(), or alive at exit, must not leave its thread in the middle of a call.
         self._dropped = weakref.finalize(self, self._loop.close)

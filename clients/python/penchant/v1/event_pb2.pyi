@@ -120,7 +120,9 @@ class RecordEventResponse(_message.Message):
     freshness_token: _builtins.str
     """Proof of this write: pass it as min_freshness to read your own write."""
     unchanged: _builtins.bool
-    """True when this event was known already, or older than everything the user's full ledger keeps: nothing changed."""
+    """True when this event was known already, or older than everything the user's full ledger keeps: nothing changed.
+    Never true behind a log, which learns that later.
+    """
     def __init__(
         self,
         *,

@@ -28,7 +28,8 @@ if _version_not_supported:
 class EventServiceStub:
     """Takes in what users do and say.
 
-    An event is acknowledged after it is durable and applied: a recommendation asked for afterwards knows it.
+    An event is acknowledged after it is durable. A service on one machine has applied it by then; one behind a log
+    applies it some milliseconds later. Pass the freshness token on to be sure that a recommendation knows the event.
     Errors carry google.rpc.ErrorInfo (domain "penchant") and, for a bad field, google.rpc.BadRequest.
     """
 
@@ -53,7 +54,8 @@ class EventServiceStub:
 class EventServiceServicer:
     """Takes in what users do and say.
 
-    An event is acknowledged after it is durable and applied: a recommendation asked for afterwards knows it.
+    An event is acknowledged after it is durable. A service on one machine has applied it by then; one behind a log
+    applies it some milliseconds later. Pass the freshness token on to be sure that a recommendation knows the event.
     Errors carry google.rpc.ErrorInfo (domain "penchant") and, for a bad field, google.rpc.BadRequest.
     """
 
@@ -96,7 +98,8 @@ def add_EventServiceServicer_to_server(servicer, server):
 class EventService:
     """Takes in what users do and say.
 
-    An event is acknowledged after it is durable and applied: a recommendation asked for afterwards knows it.
+    An event is acknowledged after it is durable. A service on one machine has applied it by then; one behind a log
+    applies it some milliseconds later. Pass the freshness token on to be sure that a recommendation knows the event.
     Errors carry google.rpc.ErrorInfo (domain "penchant") and, for a bad field, google.rpc.BadRequest.
     """
 

@@ -29,7 +29,8 @@ GRPC_VERSION: str
 class EventServiceStub:
     """Takes in what users do and say.
 
-    An event is acknowledged after it is durable and applied: a recommendation asked for afterwards knows it.
+    An event is acknowledged after it is durable. A service on one machine has applied it by then; one behind a log
+    applies it some milliseconds later. Pass the freshness token on to be sure that a recommendation knows the event.
     Errors carry google.rpc.ErrorInfo (domain "penchant") and, for a bad field, google.rpc.BadRequest.
     """
 
@@ -48,7 +49,8 @@ class EventServiceStub:
 class EventServiceAsyncStub(EventServiceStub):
     """Takes in what users do and say.
 
-    An event is acknowledged after it is durable and applied: a recommendation asked for afterwards knows it.
+    An event is acknowledged after it is durable. A service on one machine has applied it by then; one behind a log
+    applies it some milliseconds later. Pass the freshness token on to be sure that a recommendation knows the event.
     Errors carry google.rpc.ErrorInfo (domain "penchant") and, for a bad field, google.rpc.BadRequest.
     """
 
@@ -63,7 +65,8 @@ class EventServiceAsyncStub(EventServiceStub):
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes in what users do and say.
 
-    An event is acknowledged after it is durable and applied: a recommendation asked for afterwards knows it.
+    An event is acknowledged after it is durable. A service on one machine has applied it by then; one behind a log
+    applies it some milliseconds later. Pass the freshness token on to be sure that a recommendation knows the event.
     Errors carry google.rpc.ErrorInfo (domain "penchant") and, for a bad field, google.rpc.BadRequest.
     """
 

@@ -314,7 +314,7 @@ class RecommendRequest(_message.Message):
     surface: _builtins.str
     """Where the list will be shown, for attribution. 0–64 bytes."""
     min_freshness: _builtins.str
-    """A freshness token: the reply waits, within the deadline, until that write is applied. 0–128 bytes."""
+    """A freshness token: the reply waits, within the deadline, until that write is applied. 0–8,192 bytes."""
     @_builtins.property
     def options(self) -> Global___ListOptions:
         """What the list should look like."""
@@ -390,7 +390,7 @@ class StreamStart(_message.Message):
     0–16,384 bytes.
     """
     min_freshness: _builtins.str
-    """A freshness token: the first update waits, within the deadline, until that write is applied. 0–128 bytes."""
+    """A freshness token: the first update waits, within the deadline, until that write is applied. 0–8,192 bytes."""
     shown_positions: _builtins.int
     """With resume_token: the first so many positions of that update are on the user's screen and stay as they are. 0–100;
     0: as the token says.

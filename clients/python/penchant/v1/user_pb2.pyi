@@ -31,7 +31,7 @@ class GetInterestsRequest(_message.Message):
     user_id: _builtins.str
     """1–128 bytes."""
     min_freshness: _builtins.str
-    """A freshness token: the reply waits, within the deadline, until that write is applied. 0–128 bytes."""
+    """A freshness token: the reply waits, within the deadline, until that write is applied. 0–8,192 bytes."""
     def __init__(
         self,
         *,

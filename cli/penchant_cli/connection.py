@@ -1,0 +1,105 @@
+"""How the command line reaches a service: options and variables of every command that talks to one."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import penchant
+import typer
+from penchant.channel import DEFAULT_TARGET
+
+_PANEL = "Connection"
+
+Target = Annotated[
+    str,
+    typer.Option(
+        envvar="PENCHANT_TARGET",
+        help="Where the service answers: host:port.",
+        show_default=True,
+        rich_help_panel=_PANEL,
+    ),
+]
+ApiKey = Annotated[
+    str,
+    typer.Option(
+        envvar="PENCHANT_API_KEY",
+        help="Key of the service; others on this machine can read it here, and cannot in the variable.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+Encrypted = Annotated[
+    bool, typer.Option("--tls", envvar="PENCHANT_CLIENT_TLS", help="Encrypt the connection.", rich_help_panel=_PANEL)
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca",
+        envvar="PENCHANT_CLIENT_CA",
+        help="Certificates to trust; with TLS.",
+        rich_help_panel=_PANEL,
+        exists=True,
+        dir_okay=False,
+    ),
+]
+Cert = Annotated[
+    Path | None,
+    typer.Option(
+        "--cert",
+        envvar="PENCHANT_CLIENT_CERT",
+        help="Own certificate; with TLS.",
+        rich_help_panel=_PANEL,
+        exists=True,
+        dir_okay=False,
+    ),
+]
+CertKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        envvar="PENCHANT_CLIENT_KEY",
+        help="Key of the own certificate.",
+        rich_help_panel=_PANEL,
+        exists=True,
+        dir_okay=False,
+    ),
+]
+
+
+def tls_of(tls: bool, ca: Path | None, cert: Path | None, key: Path | None) -> bool | penchant.Tls:
+    """Return what the client is told of TLS: naming a certificate turns it on."""
+    try:
+        return penchant.Tls(ca, cert=cert, key=key) if ca or cert or key else tls
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def client_of(
+    target: Target = DEFAULT_TARGET,
+    api_key: ApiKey = "",
+    tls: Encrypted = False,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: CertKey = None,
+) -> penchant.Client:
+    """Return a client for what was said on the command line."""
+    try:
+        return penchant.Client(target, tls=tls_of(tls, ca, cert, key), api_key=api_key)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of the connection, and the client that it takes first."""
+    _, *own = inspect.signature(command).parameters.values()
+    options = inspect.signature(client_of).parameters
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        with client_of(**{name: given.pop(name) for name in options}) as client:
+            command(client, **given)
+
+    run.__signature__ = inspect.Signature([*own, *options.values()])  # type: ignore[attr-defined]  # functions have it
+    return run
