@@ -1,32 +1,60 @@
-"""The engines that keep the stores' promises. A new one is one more entry of ``ENGINES``."""
+"""Stores on every engine, for the tests of what every store promises."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import os
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from penchant_adapters.edge import open_edge
-from penchant_core.pipeline import Stores
-from penchant_core.tuning import Covisitation
+from penchant_bench.neighbours.qdrant import QdrantProcess
+from qdrant_client import AsyncQdrantClient
 
-DIM = 8
-SETTINGS = Covisitation(popularity_exponent=0.3, width=64)
+from tests.contract.engines import DIM, IN_PROCESS, ON_SERVER, OVER_GRPC, SERVER, SETTINGS, Open, Place, edge
 
-Engine = Callable[[Path], AbstractAsyncContextManager[Stores]]
-Open = Callable[[], AbstractAsyncContextManager[Stores]]
+__all__ = ["DIM", "SETTINGS", "Open"]
 
-
-@asynccontextmanager
-async def edge(path: Path) -> AsyncIterator[Stores]:
-    with open_edge(path, "model", DIM, SETTINGS, min_free_bytes=0) as store:
-        yield store.stores
+QDRANTS = [IN_PROCESS, OVER_GRPC, *([ON_SERVER] if SERVER in os.environ else [])]
 
 
-ENGINES: dict[str, Engine] = {"edge": edge}
+@pytest.fixture(scope="session")
+def neighbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantProcess]:
+    """The engine behind the protocol, one process for all tests that leave it running."""
+    with QdrantProcess(tmp_path_factory.mktemp("qdrant") / "data") as process:
+        yield process
 
 
-@pytest.fixture(params=sorted(ENGINES))
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens the test's store; opening it again after it was closed finds what was written."""
-    engine = ENGINES[request.param]
-    return lambda: engine(tmp_path / "store")
+@pytest.fixture(params=QDRANTS)
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """A place for a store on Qdrant, on each of its engines."""
+    async for found in _placed(request.param, request):
+        yield found
+
+
+async def _placed(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    if engine == IN_PROCESS:
+        for told in ("Payload indexes have no effect in the local Qdrant", "Local mode performs exact"):
+            # pytest takes the filter back after the test.
+            warnings.filterwarnings("ignore", told)
+        found = Place(engine, client=AsyncQdrantClient(":memory:"))
+    elif engine == OVER_GRPC:
+        found = Place(engine, request.getfixturevalue("neighbour").url)
+    else:
+        found = Place(engine, os.environ[SERVER])
+    yield found
+    await found.cleared()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Open:
+    """Opens the test's embedded store; opening it again after it was closed finds what was written."""
+    return lambda: edge(tmp_path / "store")
+
+
+@pytest.fixture(params=["edge", *QDRANTS])
+async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens the test's store, on every engine; opening it again after it was closed finds what was written."""
+    if request.param == "edge":
+        yield lambda: edge(tmp_path / "store")
+        return
+    async for found in _placed(request.param, request):
+        yield found.stores

@@ -45,34 +45,34 @@ FULL = Item(
 )
 
 
-async def test_a_stranger_has_an_empty_ledger_and_nothing_was_committed_yet(opened: Open) -> None:
-    async with opened() as stores:
+async def test_a_stranger_has_an_empty_ledger_and_nothing_was_committed_yet(embedded: Open) -> None:
+    async with embedded() as stores:
         assert await stores.users.ledgers(["nobody"]) == {"nobody": Ledger()}
         assert await stores.users.last() == (0, Flow())
         assert await stores.tally.sequence() == 0
 
 
-async def test_a_commit_is_read_back_whole_at_once_and_after_reopening(opened: Open) -> None:
+async def test_a_commit_is_read_back_whole_at_once_and_after_reopening(embedded: Open) -> None:
     said = Event("e", "before-login", "review", 1, "", "香蕉 ' \" \\ \n \u200d", 0.1 + 0.2, "home", "ab12")
     ledgers = {user: Ledger().with_events(many_events(n, 300)) for n, user in enumerate(STRANGE_IDS)}
     ledgers["forgetful"] = Ledger().with_events([*many_events(7, 20), said]).without(["e1", "never"], now=123)
     ledgers["empty"] = Ledger()
     flow = Flow({("a", "香蕉"): 0.1, ("b", "a"): -1e-9}, {"a": 1.0, "b": 2.0**80})
-    async with opened() as stores:
+    async with embedded() as stores:
         await stores.users.commit(Commit(7, ledgers, {"香蕉": vector(1)}, flow))
         assert await stores.users.ledgers(list(ledgers)) == ledgers
-    async with opened() as stores:
+    async with embedded() as stores:
         assert await stores.users.ledgers(list(ledgers)) == ledgers
         assert await stores.users.last() == (7, flow)
 
 
-async def test_a_later_commit_replaces_its_users_and_the_flow_and_leaves_others_alone(opened: Open) -> None:
+async def test_a_later_commit_replaces_its_users_and_the_flow_and_leaves_others_alone(embedded: Open) -> None:
     one, two, three = (Ledger().with_events(many_events(n, 30)) for n in range(3))
-    async with opened() as stores:
+    async with embedded() as stores:
         await stores.users.commit(Commit(1, {"u": one, "v": one}, {"u": vector(1)}, Flow({("a", "b"): 1.0})))
         await stores.users.commit(Commit(2, {"u": two}, {}, Flow({}, {"c": 1.0})))
         await stores.users.commit(Commit(3, {"w": three}))
-    async with opened() as stores:
+    async with embedded() as stores:
         assert await stores.users.ledgers(["u", "v", "w"]) == {"u": two, "v": one, "w": three}
         assert await stores.users.last() == (3, Flow())
 
@@ -159,14 +159,14 @@ async def test_an_empty_catalogue_has_one_empty_page(opened: Open) -> None:
         assert await stores.catalogue.page("", 10) == ([], "")
 
 
-async def test_counts_and_sequence_are_saved_together_and_others_stay(opened: Open) -> None:
-    async with opened() as stores:
+async def test_counts_and_sequence_are_saved_together_and_others_stay(embedded: Open) -> None:
+    async with embedded() as stores:
         await stores.catalogue.put([(thing(name), vector(1)) for name in "abc"])
         await stores.catalogue.known(["a"])
         await stores.tally.save({"a": counts(1), "b": counts(2)}, 1)
         await stores.tally.save({"b": counts(3)}, 2)
         assert same((await stores.catalogue.known(["b"]))["b"].counts, counts(3))
-    async with opened() as stores:
+    async with embedded() as stores:
         read = await stores.tally.counts(["a", "b", "c", "nobody"])
         assert same(read["a"], counts(1))
         assert same(read["b"], counts(3))
@@ -175,13 +175,13 @@ async def test_counts_and_sequence_are_saved_together_and_others_stay(opened: Op
         assert await stores.tally.sequence() == 2
 
 
-async def test_counts_of_an_item_that_a_power_cut_took_away_are_kept_for_it(opened: Open) -> None:
-    async with opened() as stores:
+async def test_counts_of_an_item_that_a_power_cut_took_away_are_kept_for_it(embedded: Open) -> None:
+    async with embedded() as stores:
         await stores.catalogue.put([(thing("a"), vector(1))])
         await stores.tally.save({"a": counts(1), "lost": counts(2)}, 1)
         assert await stores.catalogue.known(["lost"]) == {}
         assert await stores.catalogue.page("", 10) == ([thing("a")], "")
-    async with opened() as stores:
+    async with embedded() as stores:
         assert await stores.tally.sequence() == 1
         assert same((await stores.tally.counts(["lost"]))["lost"], counts(2))
         await stores.catalogue.put([(thing("lost"), vector(1))])
@@ -198,11 +198,11 @@ async def test_a_count_saved_as_nothing_is_nothing(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("sequence", [1, 2**20 - 1, 2**20, 2**24 + 1, 2**33 + 5, 2**43 + 12_345])
-async def test_a_sequence_is_exact_however_great(opened: Open, sequence: int) -> None:
-    async with opened() as stores:
+async def test_a_sequence_is_exact_however_great(embedded: Open, sequence: int) -> None:
+    async with embedded() as stores:
         await stores.users.commit(Commit(sequence))
         await stores.tally.save({}, sequence)
-    async with opened() as stores:
+    async with embedded() as stores:
         assert await stores.tally.sequence() == sequence
         assert (await stores.users.last())[0] == sequence
 

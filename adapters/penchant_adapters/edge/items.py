@@ -1,7 +1,7 @@
 """Items in Qdrant Edge: one point an item, its words as a dense vector, its counts as a sparse one."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from heapq import nlargest
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from penchant_core.counts import VISITS, Counts, dimension
 from penchant_core.errors import PenchantError
 from penchant_core.interests import Known
+from penchant_core.log import ItemCounts
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
 from penchant_core.tuning import Covisitation
@@ -33,8 +34,11 @@ from qdrant_edge import (
 from qdrant_edge import Filter as Condition
 
 from penchant_adapters.edge.search import Search
-from penchant_adapters.edge.shard import META, Shard, point_id
+from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
+from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of, item_payload
+from penchant_adapters.points import META, digits, number_of, point_id
+from penchant_adapters.stored import StoredItem
 
 CACHED_ITEMS = 20_000
 """Items kept decoded in memory, some 5 kB each."""
@@ -42,12 +46,8 @@ CACHED_ITEMS = 20_000
 SLICE = 64
 """Items written in one engine call: a few milliseconds."""
 
-# Why a point is in no list, a word because the engine never matches a boolean; the others have no status.
-GONE, UNAVAILABLE = "gone", "unavailable"
-
-# The sequence stands in the counts' own vector of the meta point, so that one operation writes both; a float32 holds
-# whole numbers up to 2²⁴, hence two of them.
-_HIGH, _LOW, _BASE = 3, 4, 1 << 20
+# The sequence stands in the counts' own vector of the meta point, so that one operation writes both.
+_HIGH, _LOW = 3, 4
 _EVIDENCE = 0
 """The one dimension of an item's evidence, a vector of its own because it changes ten times as often."""
 
@@ -97,7 +97,7 @@ class EdgeItems:
 
     def _insert(self, items: Sequence[tuple[Item, Vector]]) -> None:
         if items:
-            points = [Point(id=point_id(i.item_id), vector={"content": v}, payload=_payload(i)) for i, v in items]  # type: ignore[dict-item]  # the engine takes arrays
+            points = [Point(id=point_id(i.item_id), vector={"content": v}, payload=item_payload(i)) for i, v in items]  # type: ignore[dict-item]  # the engine takes arrays
             self._shard.update(UpdateOperation.upsert_points(points))
 
     def _replace(self, items: Sequence[tuple[Item, Vector]]) -> None:
@@ -106,7 +106,7 @@ class EdgeItems:
         vectors = [PointVectors(id=point_id(item.item_id), vector={"content": vector}) for item, vector in items]  # type: ignore[dict-item]  # the engine takes arrays
         self._shard.update(UpdateOperation.update_vectors(vectors))
         for item, _ in items:
-            self._shard.update(UpdateOperation.overwrite_payload([point_id(item.item_id)], _payload(item)))
+            self._shard.update(UpdateOperation.overwrite_payload([point_id(item.item_id)], item_payload(item)))
 
     async def remove(self, item_ids: Sequence[str]) -> list[str]:
         """Take items out; the point stays with its counts only."""
@@ -127,7 +127,7 @@ class EdgeItems:
         records, following = self._shard.scroll(
             ScrollRequest(offset=start, limit=limit, filter=there, with_payload=True, with_vector=False)
         )
-        return [_item(record.payload or {}) for record in records], "" if following is None else str(following)
+        return [item_of(record.payload or {}) for record in records], "" if following is None else str(following)
 
     async def counts(self, item_ids: Sequence[str]) -> dict[str, Counts]:
         """Return counts for every id, removed items included."""
@@ -139,7 +139,7 @@ class EdgeItems:
 
     async def save(self, counts: Mapping[str, Counts], sequence: int) -> None:
         """Write the counts and the sequence as one logged operation."""
-        changes = [PointVectors(id=META, vector={"counts": _sparse([_HIGH, _LOW], _split(sequence))})]
+        changes = [PointVectors(id=META, vector={"counts": _sparse([_HIGH, _LOW], digits(sequence))})]
         for item_id, count in counts.items():
             changes.append(PointVectors(id=point_id(item_id), vector=self._changed(item_id, count)))
         operation = UpdateOperation.update_vectors(changes)
@@ -173,14 +173,58 @@ class EdgeItems:
                 self._search.hide(point, hidden=True)
         return bool(absent)
 
+    async def put_all(self, items: Sequence[StoredItem]) -> None:
+        """Write items whatever is there: for copying into a store that nobody else writes to."""
+        for start in range(0, len(items), SLICE):
+            part = items[start : start + SLICE]
+            self._shard.update(UpdateOperation.upsert_points([self._stored(one) for one in part]))
+            for one in part:
+                self._recent.drop(one.item_id)
+                self._search.hide(point_id(one.item_id), hidden=one.item is None or one.item.unavailable)
+            await asyncio.sleep(0)
+
+    def _stored(self, one: StoredItem) -> Point:
+        counts = one.counts.counts
+        vectors: dict[str, Any] = {
+            "counts": _sparse(*counts.as_sparse(self._settings)),
+            "evidence": _sparse([_EVIDENCE], [counts.out]),
+        }
+        if one.item is None or one.vector is None:
+            return Point(id=point_id(one.item_id), vector=vectors, payload={"id": one.item_id, "status": GONE})
+        return Point(id=point_id(one.item_id), vector=vectors | {"content": one.vector}, payload=item_payload(one.item))
+
+    async def all(self) -> AsyncIterator[list[StoredItem]]:
+        """Yield every item, those that are gone too, in pages."""
+        start: int | None = META + 1
+        while start is not None:
+            records, start = self._shard.scroll(
+                ScrollRequest(
+                    offset=start, limit=SLICE, with_payload=True, with_vector=["content", "counts", "evidence"]
+                )
+            )
+            yield [self._read_whole(record) for record in records]
+
+    def _read_whole(self, record: Record) -> StoredItem:
+        known = self._decoded(record)
+        return StoredItem(
+            item_id=str((record.payload or {})["id"]),
+            item=None if known is None else known.item,
+            vector=None if known is None else known.vector,
+            counts=ItemCounts(self._counts(record)),
+        )
+
+    async def count(self) -> int:
+        """Return the number of items, those that are gone too."""
+        return self._shard.count() - 1
+
     async def sequence(self) -> int:
         """Return the sequence of the last save."""
         (meta,) = self._shard.retrieve([META], payload=False, vectors=("counts",))
         vector = _vectors(meta).get("counts")
         if vector is None:
             return 0
-        digits = dict(zip(vector.indices, vector.values, strict=True))
-        return int(digits.get(_HIGH, 0.0)) * _BASE + int(digits.get(_LOW, 0.0))
+        found = dict(zip(vector.indices, vector.values, strict=True))
+        return number_of(found.get(_HIGH, 0.0), found.get(_LOW, 0.0))
 
     async def candidates(self, query: Query) -> list[Candidate]:
         """Return the union of the best of each search, every score exact."""
@@ -217,7 +261,7 @@ class EdgeItems:
         if payload.get("status") == GONE:
             return None
         vector = np.array(_vectors(record)["content"], np.float32)
-        return Known(_item(payload), vector, self._counts(record))
+        return Known(item_of(payload), vector, self._counts(record))
 
     def _counts(self, record: Record) -> Counts:
         vectors = _vectors(record)
@@ -242,36 +286,5 @@ def _sparse(dims: list[int], values: list[float]) -> SparseVector:
     return SparseVector(indices=dims, values=values)
 
 
-def _split(sequence: int) -> list[float]:
-    return [float(sequence // _BASE), float(sequence % _BASE)]
-
-
 def _vectors(record: Record) -> dict[str, Any]:
     return record.vector if isinstance(record.vector, dict) else {}
-
-
-def _payload(item: Item) -> dict[str, Any]:
-    payload: dict[str, Any] = {
-        "id": item.item_id,
-        "title": item.title,
-        "description": item.description,
-        "categories": list(item.categories),
-        "attributes": dict(item.attributes),
-    }
-    if item.unavailable:
-        payload["status"] = UNAVAILABLE
-    if item.price is not None:
-        payload["price"] = item.price
-    return payload
-
-
-def _item(payload: Mapping[str, Any]) -> Item:
-    return Item(
-        item_id=payload["id"],
-        title=payload["title"],
-        description=payload["description"],
-        categories=tuple(payload["categories"]),
-        price=payload.get("price"),
-        unavailable=payload.get("status") == UNAVAILABLE,
-        attributes=payload["attributes"],
-    )

@@ -26,8 +26,9 @@ from qdrant_edge import (
 from qdrant_edge import Filter as Condition
 from qdrant_edge import Query as Search_
 
-from penchant_adapters.edge.shard import META, Shard, point_id
+from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
+from penchant_adapters.points import META, point_id
 
 
 class Search:

@@ -3,11 +3,11 @@
 import os
 import shutil
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 from penchant_core.errors import OutOfSpace, PenchantError
 from qdrant_edge import (
+    CountRequest,
     EdgeConfig,
     EdgeShard,
     QueryBatchRequest,
@@ -21,14 +21,6 @@ from qdrant_edge import (
 OPENING_BYTES = 64 << 20
 """Room on the disk without which a shard is not opened: the engine maps its log and pages, and a process that touches
 a mapped page for which there is no room is killed by the system."""
-
-META = 0
-"""Point that holds what belongs to the shard as a whole."""
-
-
-def point_id(name: str) -> int:
-    """Return the point of a user or item id; two of n ids share one with probability n² / 2⁶⁵."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1
 
 
 class Shard:
@@ -82,6 +74,10 @@ class Shard:
         """Return a page of points in the order of their ids, and where the next begins."""
         points, following = self._shard.scroll(request)
         return points, following if following is None else int(str(following))
+
+    def count(self) -> int:
+        """Return the number of points."""
+        return self._shard.count(CountRequest(exact=True))
 
     def flush(self) -> None:
         """Force what was written onto the disk."""

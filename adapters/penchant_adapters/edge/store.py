@@ -20,6 +20,20 @@ from penchant_adapters.edge.users import EdgeUsers
 
 LAYOUT = 1
 MIN_FREE_BYTES = 128 << 20
+PARTS = ("users", "items", "store.json")
+"""What a store's directory holds, beside its lock; the last is there in a whole store only."""
+MOVING = "copy.moving"
+"""Directory in it while a finished copy is moved into place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who made a store."""
+
+    store_id: str
+    model: str
+    dim: int
+    covisitation: Covisitation
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +85,14 @@ def _synced(folder: Path) -> None:
 
 @contextmanager
 def open_edge(
-    path: Path, model: str, dim: int, settings: Covisitation, min_free_bytes: int = MIN_FREE_BYTES
+    path: Path,
+    model: str,
+    dim: int,
+    settings: Covisitation,
+    min_free_bytes: int = MIN_FREE_BYTES,
+    store_id: str | None = None,
 ) -> Iterator[EdgeStore]:
-    """Open the store in a directory, made on first use.
+    """Open the store in a directory, made on first use, with the *store_id* if one is given.
 
     Raises ``StoreInUse`` when another process has it open and ``StoreMismatch`` when another model, or other settings
     of co-visitation, made it.
@@ -82,8 +101,10 @@ def open_edge(
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidSetting(f"cannot make the directory {path}: {error.strerror}", field="data_dir") from error
-    with _locked(path):
-        store_id = _identified(path / "store.json", model, dim, settings)
+    with locked(path):
+        if (path / MOVING).exists():
+            raise StoreMismatch(f"{path} is the target of a copy that was not finished; run it again")
+        store_id = _identified(path / "store.json", model, dim, settings, store_id)
         users = EdgeUsers(path / "users", dim, min_free_bytes)
         try:
             items = EdgeItems(path / "items", dim, settings, min_free_bytes)
@@ -95,8 +116,20 @@ def open_edge(
             users.close()
 
 
+def made_with(path: Path) -> Made | None:
+    """Return who made the store in a directory; none where there is no store."""
+    file = path / "store.json"
+    if not file.exists():
+        return None
+    found = orjson.loads(file.read_bytes())
+    if found.get("layout") != LAYOUT:
+        raise StoreMismatch(f"{path} was made with layout = {found.get('layout')!r} and this version reads {LAYOUT!r}")
+    return Made(found["store_id"], found["model"], found["dim"], Covisitation(**found["covisitation"]))
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes out of a store's directory. Raises ``StoreInUse``."""
     handle = os.open(path / "LOCK", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
@@ -113,10 +146,10 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _identified(path: Path, model: str, dim: int, settings: Covisitation) -> str:
+def _identified(path: Path, model: str, dim: int, settings: Covisitation, store_id: str | None) -> str:
     wanted: dict[str, Any] = {"layout": LAYOUT, "model": model, "dim": dim, "covisitation": asdict(settings)}
     if not path.exists():
-        store_id = uuid.uuid4().hex[:16]
+        store_id = store_id or uuid.uuid4().hex[:16]
         draft = path.with_suffix(".draft")
         with draft.open("wb") as file:
             file.write(orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))

@@ -1,19 +1,24 @@
 """Ledgers in Qdrant Edge: one point a user, the ledger in its payload, the whole interest as its vector."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import orjson
+import numpy as np
 from penchant_core.covisitation import Flow
 from penchant_core.ledger import Ledger
-from penchant_core.model import Event
+from penchant_core.log import UserState, Written
 from penchant_core.ports import Commit
-from qdrant_edge import Distance, EdgeConfig, EdgeVectorParams, Point, UpdateOperation
+from qdrant_edge import Distance, EdgeConfig, EdgeVectorParams, Point, ScrollRequest, UpdateOperation
 
-from penchant_adapters.edge.shard import META, Shard, point_id
+from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
+from penchant_adapters.payloads import flow_of, flow_text, ledger_of, ledger_payload
+from penchant_adapters.points import META, point_id
+from penchant_adapters.stored import StoredUser
 
+SLICE = 64
+"""Users read or written in one engine call when all of them are: a few milliseconds."""
 CACHED_EVENTS = 400_000
 """Events of ledgers kept decoded in memory, some 200 bytes each."""
 
@@ -33,7 +38,7 @@ class EdgeUsers:
         if missing:
             stored = {int(str(record.id)): record.payload or {} for record in self._shard.retrieve(list(missing))}
             for point, user_id in missing.items():
-                ledger = _decoded(user_id, stored.get(point, {}))
+                ledger = ledger_of(user_id, stored.get(point, {}))
                 self._remember(user_id, ledger)
                 found[user_id] = ledger
         return found
@@ -44,11 +49,11 @@ class EdgeUsers:
             Point(
                 id=point_id(user_id),
                 vector={"interest": commit.vectors[user_id]} if user_id in commit.vectors else {},  # type: ignore[dict-item]  # the engine takes arrays
-                payload=_encoded(user_id, ledger),
+                payload=ledger_payload(user_id, ledger),
             )
             for user_id, ledger in commit.ledgers.items()
         ]
-        points.append(Point(id=META, vector={}, payload={"sequence": commit.sequence, "flow": _flow_text(commit.flow)}))
+        points.append(Point(id=META, vector={}, payload={"sequence": commit.sequence, "flow": flow_text(commit.flow)}))
         self._shard.update(UpdateOperation.upsert_points(points))
         for user_id, ledger in commit.ledgers.items():
             self._remember(user_id, ledger)
@@ -57,8 +62,35 @@ class EdgeUsers:
         """Return the sequence and the flow of the last commit."""
         for record in self._shard.retrieve([META]):
             payload = record.payload or {}
-            return int(payload["sequence"]), _flow(payload["flow"])
+            return int(payload["sequence"]), flow_of(payload["flow"])
         return 0, Flow()
+
+    async def put_all(self, users: Sequence[StoredUser]) -> None:
+        """Write users whatever is there: for copying into a store that nobody else writes to."""
+        for start in range(0, len(users), SLICE):
+            points = [_point(u.user_id, u.written) for u in users[start : start + SLICE]]
+            self._shard.update(UpdateOperation.upsert_points(points))
+            await asyncio.sleep(0)
+
+    async def all(self) -> AsyncIterator[list[StoredUser]]:
+        """Yield every user, in pages. Their words' vectors are not in this store."""
+        start: int | None = META + 1
+        while start is not None:
+            records, start = self._shard.scroll(
+                ScrollRequest(offset=start, limit=SLICE, with_payload=True, with_vector=["interest"])
+            )
+            page = []
+            for record in records:
+                payload = record.payload or {}
+                user_id = str(payload["id"])
+                interest = record.vector.get("interest") if isinstance(record.vector, dict) else None
+                vector = None if interest is None else np.array(interest, np.float32)
+                page.append(StoredUser(user_id, Written(UserState(ledger_of(user_id, payload)), vector, {})))
+            yield page
+
+    async def count(self) -> int:
+        """Return the number of users."""
+        return self._shard.count() - len(self._shard.retrieve([META]))
 
     def flush(self) -> None:
         """Force what was written onto the disk."""
@@ -72,44 +104,6 @@ class EdgeUsers:
         self._recent.put(user_id, ledger, weight=1 + len(ledger.slots))
 
 
-def _encoded(user_id: str, ledger: Ledger) -> dict[str, Any]:
-    rows = [
-        [e.event_id, e.type, e.occurred_at, e.item_id, e.text, e.value, e.surface, e.attribution, e.user_id]
-        if e.user_id != user_id
-        else [e.event_id, e.type, e.occurred_at, e.item_id, e.text, e.value, e.surface, e.attribution]
-        for e in ledger.slots
-    ]
-    payload: dict[str, Any] = {"id": user_id, "ledger": orjson.dumps(rows).decode()}
-    if ledger.forgotten:
-        payload["forgotten"] = orjson.dumps(dict(ledger.forgotten)).decode()
-    return payload
-
-
-def _decoded(user_id: str, payload: Mapping[str, Any]) -> Ledger:
-    if not payload:
-        return Ledger()
-    slots = tuple(
-        Event(
-            event_id=row[0],
-            user_id=row[8] if len(row) > 8 else user_id,  # noqa: PLR2004 the ninth is there when it differs
-            type=row[1],
-            occurred_at=row[2],
-            item_id=row[3],
-            text=row[4],
-            value=row[5],
-            surface=row[6],
-            attribution=row[7],
-        )
-        for row in orjson.loads(payload["ledger"])
-    )
-    return Ledger(slots, orjson.loads(payload.get("forgotten", "{}")))
-
-
-def _flow_text(flow: Flow) -> str:
-    pairs = [[source, target, weight] for (source, target), weight in flow.pairs.items()]
-    return orjson.dumps([pairs, dict(flow.visits)]).decode()
-
-
-def _flow(text: str) -> Flow:
-    pairs, visits = orjson.loads(text)
-    return Flow({(source, target): weight for source, target, weight in pairs}, visits)
+def _point(user_id: str, user: Written) -> Point:
+    vector = {} if user.interest is None else {"interest": user.interest}
+    return Point(id=point_id(user_id), vector=vector, payload=ledger_payload(user_id, user.state.ledger))  # type: ignore[arg-type]  # the engine takes arrays

@@ -1,0 +1,24 @@
+"""Points of a Qdrant engine, embedded or not: their ids, and sums that must be exact in its vectors."""
+
+from hashlib import blake2b
+
+META = 0
+"""Point that holds what belongs to a collection as a whole."""
+
+BASE = 1 << 20
+"""A float32 holds whole numbers up to 2²⁴, hence two of them for a greater one: the upper and the lower digit."""
+
+
+def point_id(name: str) -> int:
+    """Return the point of a user or item id; two of n ids share one with probability n² / 2⁶⁵."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1
+
+
+def digits(number: int) -> list[float]:
+    """Return the upper and the lower digit of a number below 2⁴⁴."""
+    return [float(number // BASE), float(number % BASE)]
+
+
+def number_of(upper: float, lower: float) -> int:
+    """Return the number of two digits."""
+    return int(upper) * BASE + int(lower)

@@ -1,0 +1,223 @@
+"""Items in Qdrant for those who write them: the owner of a partition of the items' log, and of one of the pairs'.
+
+An item's description and its counts come from two logs and are written by two owners, into one point. They never
+touch each other's keys and vectors, and each has its own fence: ``rev``, offset of the items' log, ``at``, offset of
+the pairs' log. A write with a fence that is not higher changes nothing.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+from penchant_core.log import NOTHING, ItemCounts
+from penchant_core.model import Item
+from penchant_core.tuning import Covisitation
+from penchant_core.vectors import Vector
+from qdrant_client import grpc
+
+from penchant_adapters.lru import Recent
+from penchant_adapters.payloads import GONE, item_of, item_payload
+from penchant_adapters.points import META, digits, point_id
+from penchant_adapters.qdrant.collection import SLICE, Collection
+from penchant_adapters.qdrant.items import EVIDENCE, TOLD, QdrantCatalogue, told_of
+from penchant_adapters.qdrant.protocol import (
+    Found,
+    Operation,
+    Sparse,
+    Vectors,
+    delete_vectors,
+    exactly,
+    older,
+    point_struct,
+    set_payload,
+    update_vectors,
+    upsert,
+)
+from penchant_adapters.qdrant.search import CONTENT, COUNTS
+from penchant_adapters.settings_groups import QdrantSettings
+from penchant_adapters.stored import StoredItem
+
+COUNTED_ITEMS = 20_000
+"""Items of which it is remembered what was last written, some 4 kB each."""
+_EVERYTHING = (CONTENT, COUNTS, EVIDENCE, TOLD)
+_Entry = tuple[int, dict[str, Any], Vector | None]
+"""(offset, payload, content) to write; no content takes it away."""
+
+
+class QdrantItems(QdrantCatalogue):
+    """Keeps the promise of ``log.ItemStates``, beside those of the catalogue."""
+
+    def __init__(self, collection: Collection, covisitation: Covisitation, settings: QdrantSettings) -> None:
+        super().__init__(collection, covisitation, settings)
+        self._last: Recent[str, tuple[int, ItemCounts]] = Recent(COUNTED_ITEMS)
+        """Item → offset and counts that the store has, as far as this process knows."""
+
+    async def item_counts(self, item_ids: Sequence[str]) -> dict[str, ItemCounts]:
+        """Return counts for every id, empty ones where there are none, as the store has them now."""
+        points = {point_id(item_id): item_id for item_id in item_ids}
+        found: dict[str, ItemCounts] = {}
+        for record in await self._collection.read(list(points), payload=("at",), vectors=(COUNTS, EVIDENCE, TOLD)):
+            item_id = points[record.point]
+            found[item_id] = self._item_counts(record)
+            self._last.put(item_id, (_offset(record, "at"), found[item_id]))
+        return {item_id: found.get(item_id, ItemCounts()) for item_id in item_ids}
+
+    async def write_counts(self, items: Mapping[str, ItemCounts], offset: int) -> None:
+        """Write the counts of items, each unless it was written with this offset or a later one."""
+        news = [(i, counts) for i, counts in items.items() if (self._last.get(i) or (NOTHING,))[0] < offset]
+        for start in range(0, len(news), SLICE):
+            part = news[start : start + SLICE]
+            operations = self._counting(part, offset)
+            # What the store has is unknown until it has answered.
+            for item_id, _ in part:
+                self._last.drop(item_id)
+            await self._collection.write(operations)
+            await self._settle(part, offset)
+            for item_id, counts in part:
+                self._last.put(item_id, (offset, counts))
+                self._recent.drop(item_id)
+
+    def _counting(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> list[Operation]:
+        operations: list[Operation] = []
+        if absent := [item_id for item_id, _ in items if self._last.get(item_id) is None]:
+            places = [point_struct(point_id(i), {}, _gone(i)) for i in absent]
+            operations.append(upsert(places, insert_only=True))
+        changes = {point_id(item_id): self._changed(item_id, counts) for item_id, counts in items}
+        # The fence goes up after what it stands for: a batch cut short is done again, not passed over.
+        operations.append(update_vectors(changes, older("at", offset)))
+        operations.append(set_payload({"at": offset}, list(changes), older("at", offset)))
+        return operations
+
+    async def _settle(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> None:
+        """Repair what a sleeper wrote between the counts and their fence; once it is up, nobody behind it can."""
+        wanted = {point_id(item_id): counts for item_id, counts in items}
+        records = await self._collection.read(list(wanted), payload=("at",), vectors=(TOLD,))
+        lost = {
+            record.point: self._laid_out(wanted[record.point])
+            for record in records
+            if _offset(record, "at") == offset and _behind(told_of(record), wanted[record.point].told)
+        }
+        if lost:
+            await self._collection.write([update_vectors(lost, exactly("at", offset))])
+
+    def _changed(self, item_id: str, item: ItemCounts) -> Vectors:
+        """Return the vectors to write: most changes are to the evidence alone, a hundredth of the counts."""
+        vectors = self._laid_out(item)
+        last = self._last.get(item_id)
+        old, new = None if last is None else last[1].counts, item.counts
+        if old is not None and old.values is new.values and old.visits == new.visits:
+            del vectors[COUNTS]
+        return vectors
+
+    def _laid_out(self, item: ItemCounts) -> dict[str, Vector | Sparse]:
+        told = {partition: digits(offset - NOTHING) for partition, offset in item.told.items()}
+        return {
+            COUNTS: Sparse(*item.counts.as_sparse(self._covisitation)),
+            EVIDENCE: Sparse([0], [item.counts.out]),
+            TOLD: Sparse(
+                [2 * p + digit for p in told for digit in (0, 1)], [d for pair in told.values() for d in pair]
+            ),
+        }
+
+    async def put_items(self, items: Sequence[tuple[int, Item, Vector]]) -> None:
+        """Add or replace items, each unless it is there with a later offset. Counts stay as they are."""
+        await self._write((offset, _described(item), vector) for offset, item, vector in items)
+
+    async def remove_items(self, items: Sequence[tuple[int, str]]) -> None:
+        """Take items out, each unless it is there with a later offset. Counts stay."""
+        # One that is not there leaves its offset behind, lest a sleeper's older description bring it back.
+        await self._write((offset, _gone(item_id), None) for offset, item_id in items)
+
+    async def _write(self, entries: Iterable[_Entry]) -> None:
+        latest: dict[int, _Entry] = {}
+        for offset, payload, vector in entries:
+            point = point_id(payload["id"])
+            if point not in latest or offset >= latest[point][0]:
+                latest[point] = (offset, payload | {"rev": offset}, vector)
+        points = list(latest)
+        for start in range(0, len(points), SLICE):
+            part = {point: latest[point] for point in points[start : start + SLICE]}
+            await self._written(part)
+            self.forget(payload["id"] for _, payload, _ in part.values())
+
+    async def _written(self, entries: Mapping[int, _Entry]) -> None:
+        # Twice at most: a point that somebody made for counts since it was looked for is described in the second round.
+        for _ in range(2):
+            records = await self._collection.read(list(entries), payload=("rev",))
+            found = {record.point: _offset(record, "rev") for record in records}
+            absent = [point for point in entries if point not in found]
+            operations: list[Operation] = []
+            if absent:
+                operations.append(upsert([_whole(point, *entries[point][1:]) for point in absent], insert_only=True))
+            for point, rev in found.items():
+                if rev < entries[point][0]:
+                    operations += _replacing(point, *entries[point])
+            await self._collection.write(operations)
+            if not absent:
+                return
+
+    async def put_all(self, items: Sequence[StoredItem]) -> None:
+        """Write items whatever is there: for copying into a store that nobody else writes to."""
+        for start in range(0, len(items), SLICE):
+            points = [self._stored(one) for one in items[start : start + SLICE]]
+            await self._collection.write([upsert(points)])
+        for one in items:
+            self._last.drop(one.item_id)
+            self._recent.drop(one.item_id)
+
+    def _stored(self, one: StoredItem) -> grpc.PointStruct:
+        payload = _gone(one.item_id) if one.item is None else _described(one.item)
+        # A fence of none stays absent.
+        payload |= {key: offset for key, offset in (("at", one.at), ("rev", one.rev)) if offset != NOTHING}
+        vectors = self._laid_out(one.counts)
+        if one.vector is not None:
+            vectors[CONTENT] = one.vector
+        return point_struct(point_id(one.item_id), vectors, payload)
+
+    async def all(self) -> AsyncIterator[list[StoredItem]]:
+        """Yield every item, those that are gone too, in pages."""
+        start: int | None = META + 1
+        while start is not None:
+            records, start = await self._collection.page(start, SLICE, None, vectors=_EVERYTHING)
+            yield [self._read(record) for record in records]
+
+    def _read(self, record: Found) -> StoredItem:
+        payload, known = record.payload, self._known(record)
+        return StoredItem(
+            item_id=str(payload["id"]),
+            item=None if known is None else item_of(payload),
+            vector=None if known is None else known.vector,
+            counts=self._item_counts(record),
+            at=_offset(record, "at"),
+            rev=_offset(record, "rev"),
+        )
+
+
+def _behind(told: Mapping[int, int], wanted: Mapping[int, int]) -> bool:
+    return any(told.get(partition, NOTHING) < offset for partition, offset in wanted.items())
+
+
+def _described(item: Item) -> dict[str, Any]:
+    # Every key, so that nothing of an older description stays.
+    return {"price": None, "status": ""} | item_payload(item)
+
+
+def _gone(item_id: str) -> dict[str, Any]:
+    return _described(Item(item_id)) | {"status": GONE}
+
+
+def _whole(point: int, payload: dict[str, Any], vector: Vector | None) -> grpc.PointStruct:
+    return point_struct(point, {} if vector is None else {CONTENT: vector}, payload)
+
+
+def _replacing(point: int, offset: int, payload: dict[str, Any], vector: Vector | None) -> list[Operation]:
+    fence = older("rev", offset)
+    if vector is None:
+        change = delete_vectors([point], [CONTENT], fence)
+    else:
+        change = update_vectors({point: {CONTENT: vector}}, fence)
+    return [change, set_payload(payload, [point], fence)]
+
+
+def _offset(record: Found, key: str) -> int:
+    found = record.payload.get(key)
+    return NOTHING if found is None else int(found)

@@ -1,0 +1,1 @@
+"""Neighbours for tests and measurements: what a machine without containers can have of the real ones."""
