@@ -1,0 +1,1 @@
+"""Kafka: connections, topics, and what stands in the records."""
