@@ -13,6 +13,13 @@ from penchant_cli import ask_commands
 
 LATER = {
     "up": "penchant_cli.up_command:up_command",
+    "consume": "penchant_cli.cluster_commands:consume_command",
+    "serve": "penchant_cli.cluster_commands:serve_command",
+    "keys": "penchant_cli.keys_command:app",
+    "topics": "penchant_cli.topics_command:app",
+    "dlq": "penchant_cli.dlq_command:app",
+    "copy": "penchant_cli.copy_command:copy_command",
+    "rebuild": "penchant_cli.rebuild_command:rebuild_command",
     "config": "penchant_cli.config_command:config_command",
     "demo": "penchant_cli.demo.command:demo_command",
     "import": "penchant_cli.import_command:app",
@@ -21,7 +28,16 @@ LATER = {
 }
 """Command → where it is. These need the server, the store or the measurements, which the command line does not."""
 
-NEEDS = {"eval": ("scipy", "psutil"), "bench": ("matplotlib", "psutil")}
+NEEDS = {
+    "consume": ("aiokafka", "qdrant_client"),
+    "serve": ("aiokafka", "qdrant_client"),
+    "topics": ("aiokafka",),
+    "dlq": ("aiokafka",),
+    "copy": ("qdrant_client", "qdrant_edge"),
+    "rebuild": ("aiokafka", "qdrant_client"),
+    "eval": ("scipy", "psutil"),
+    "bench": ("matplotlib", "psutil"),
+}
 """Command → what it imports only when it gets to work."""
 
 
@@ -30,7 +46,22 @@ class _Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return every name, the ones to begin with first."""
-        return ["demo", "up", "import", *super().list_commands(ctx), "config", "eval", "bench"]
+        return [
+            "demo",
+            "up",
+            "import",
+            *super().list_commands(ctx),
+            "consume",
+            "serve",
+            "topics",
+            "dlq",
+            "rebuild",
+            "copy",
+            "keys",
+            "config",
+            "eval",
+            "bench",
+        ]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command, imported now if need be."""
@@ -61,11 +92,11 @@ def _found(place: str, needs: tuple[str, ...]) -> Any:
             raise
 
     def not_installed(words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
-        r"""Not installed: pip install 'penchant\[server]', and 'penchant\[server,bench]' to measure."""
+        r"""Not installed: pip install 'penchant\[server]', 'penchant\[cluster]', or 'penchant\[bench]' to measure."""
         del words
         Console(stderr=True).print(
             f"[red]This command needs {missing}.[/] Run: pip install 'penchant\\[server]', "
-            "or 'penchant\\[server,bench]' to measure."
+            "'penchant\\[cluster]' to scale out, or 'penchant\\[bench]' to measure."
         )
         raise typer.Exit(3)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from penchant_core.errors import OperatorError
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +19,7 @@ def config_command(
     A setting comes from a variable (PENCHANT_DATA_DIR=/var/lib/penchant, nested ones with two underscores:
     PENCHANT_SCORING__DEPTH=200), or from a TOML file named by PENCHANT_CONFIG. Unknown names are refused.
     """
-    from penchant_server.settings import NESTING, PREFIX, Settings  # noqa: PLC0415 not always installed
+    from penchant_adapters.settings import NESTING, PREFIX, Settings  # noqa: PLC0415 not always installed
 
     console = Console()
     try:
@@ -34,6 +35,12 @@ def config_command(
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         meaning = (field.description or "").replace("``", "")
+        if isinstance(value, BaseModel):
+            for inner_name, inner_field in type(value).model_fields.items():
+                told = (inner_field.description or "").replace("``", "").replace("\n", " ")
+                variable = f"{PREFIX}{name.upper()}{NESTING}{inner_name.upper()}"
+                table.add_row(variable, _shown(values[name][inner_name]), told)
+            continue
         if not dataclasses.is_dataclass(value) or isinstance(value, type):
             table.add_row(f"{PREFIX}{name.upper()}", _shown(values[name]), meaning)
             continue

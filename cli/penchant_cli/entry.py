@@ -16,3 +16,7 @@ def main() -> None:
             "pip install 'penchant[server]' to run one"
         )
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -27,9 +27,9 @@ from penchant.v1 import (
     user_pb2_grpc,
 )
 from penchant_adapters.edge import EdgeStore
+from penchant_adapters.settings import Settings
 from penchant_core.counts import Counts
 from penchant_server.app import Service, running
-from penchant_server.settings import Settings
 
 ROUNDING = 1e-3
 ITEMS = {

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import penchant
 import pytest
+from penchant_adapters.settings import Settings
 from penchant_cli.demo.data import items
 from penchant_cli.demo.summary import FOUNDING
 from penchant_server.app import running
-from penchant_server.settings import Settings
 
 BANANA, APPLE = "香蕉是一种美味的水果", "苹果含有丰富的维生素"
 DEMO = [sys.executable, "-c", "from penchant_cli.entry import main; main()", "demo"]

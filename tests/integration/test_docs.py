@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from penchant_server.settings import Settings
+from penchant_adapters.settings import Settings
 
 from tests.integration.conftest import Start, Up
 

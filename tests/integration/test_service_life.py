@@ -67,7 +67,7 @@ async def test_one_stream_too_many_is_refused_at_once_while_everything_else_goes
 
 async def test_one_call_too_many_is_refused_at_once_while_health_checks_answer(store: Path) -> None:
     async with served(store, max_calls=1) as client:
-        future = freshness_token(client.store.store_id, 1)
+        future = freshness_token(client.store.store_id, {0: 1})
         waiting = asyncio.ensure_future(client.lists.Recommend(RecommendRequest(user_id="u", min_freshness=future)))
         await healthy(client)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -104,7 +104,7 @@ async def test_an_acknowledged_write_is_there_for_whoever_shows_its_token(servic
 
 
 async def test_a_token_of_the_future_waits_for_its_write(service: Client) -> None:
-    token = freshness_token(service.store.store_id, 2)
+    token = freshness_token(service.store.store_id, {0: 2})
     start = StreamStart(user_id="u", min_freshness=token)
     waiting = [
         asyncio.ensure_future(service.lists.Recommend(RecommendRequest(user_id="u", min_freshness=token))),
@@ -121,7 +121,7 @@ async def test_a_token_of_the_future_waits_for_its_write(service: Client) -> Non
 
 
 async def test_a_token_of_the_future_is_refused_at_the_deadline_and_says_how_far_behind(service: Client) -> None:
-    token = freshness_token(service.store.store_id, 7)
+    token = freshness_token(service.store.store_id, {0: 7})
     start = StreamStart(user_id="u", min_freshness=token)
     for call in (
         service.lists.Recommend(RecommendRequest(user_id="u", min_freshness=token), timeout=1.0),
@@ -132,7 +132,7 @@ async def test_a_token_of_the_future_is_refused_at_the_deadline_and_says_how_far
             await call
         found = status(refused.value)
         assert (found.code, reason(found)) == (code_pb2.DEADLINE_EXCEEDED, "NOT_YET_APPLIED")
-        assert "7 commits behind" in found.message
+        assert "7 writes behind" in found.message
 
 
 async def test_health_and_reflection_answer_and_a_call_can_be_made_from_reflection_alone(service: Client) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from penchant_adapters.edge import EdgeStore, open_edge
+from penchant_adapters.encoders import opened_encoder
+from penchant_adapters.process import now
+from penchant_adapters.settings import Settings
 from penchant_core.pipeline import Recommender, Wish
-from penchant_server.app import now, opened_encoder
-from penchant_server.settings import Settings
 from qdrant_edge import QueryBatchRequest, QueryRequest, ScoredPoint
 
 from penchant_bench.speed.figure import Latencies
@@ -44,9 +45,9 @@ class Tap:
 async def questions(data_dir: Path, users: Sequence[str]) -> AsyncIterator[list[Question]]:
     """Open a store that no process has open and give the questions behind these users' lists."""
     settings = Settings(data_dir=data_dir)
-    async with opened_encoder(settings) as encoder:
+    async with opened_encoder(settings.encoder, settings.encoder_threads, settings.encoder_device, data_dir) as encoder:
         with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation) as store:
-            recommender = Recommender(store.stores, encoder, settings.tuning, now)
+            recommender = Recommender(store.stores.library, encoder, settings.tuning, now)
             yield [await _question(store, recommender, user) for user in users]
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from penchant.v1 import recommendation_pb2 as pb
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.encoders import open_encoder
+from penchant_adapters.settings import Settings
 from penchant_core.model import Item
 from penchant_core.vectors import Matrix
-from penchant_server.settings import Settings
 
 from penchant_bench.speed.catalogue import Shop, did, item_id, user_id
 from penchant_bench.speed.client import Client, closed_loop, connected

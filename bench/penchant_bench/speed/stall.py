@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 import structlog
 from penchant_adapters.edge.shard import Shard
+from penchant_adapters.settings import Settings
 from penchant_server.app import running
-from penchant_server.settings import Settings
 
 from penchant_bench.speed.figure import Figure, Figures, Options, quantile
 from penchant_bench.speed.stocked import empty

@@ -22,8 +22,8 @@ async def service(data_dir: Path | None) -> AsyncIterator[str]:
     Without *data_dir* its data is removed afterwards. Raises ``OperatorError`` for settings that cannot be and
     ``ModuleNotFoundError`` where the extra ``server`` is not installed.
     """
+    from penchant_adapters.settings import Settings  # noqa: PLC0415
     from penchant_server.app import running  # noqa: PLC0415 not always installed
-    from penchant_server.settings import Settings  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         stack.enter_context(_held_back_log())

@@ -1,0 +1,1 @@
+"""The Kafka edge: what consumes the log, learns and tells."""

@@ -1,0 +1,205 @@
+"""The life of a stage: fetch → prepare → apply → commit, the next batch prepared while one is applied.
+
+There is no waiting for a batch to fill: whatever came while the last one was applied is the next one. So batches are
+small, and learning is quick, while there is little to do, and grow by themselves with the load.
+
+A neighbour that fails holds the stage, which tries again with back-off: nothing is skipped, and nothing is committed
+that was not applied. Partitions may be taken away at any moment; what is under way then is finished, which is harmless
+(see ``penchant_core.log``), and its commit refused.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from penchant_adapters.kafka.translation import translating
+from penchant_adapters.settings_groups import KafkaSettings
+from penchant_adapters.telemetry.metrics import Metrics
+from penchant_core.errors import EncoderFailed, OutOfSpace, Unavailable
+
+from penchant_consumers.memory import Epochs
+
+POLL = 0.2
+"""Seconds after which an empty fetch looks whether it is time to stop."""
+BACK_OFF = (0.1, 5.0)
+"""Seconds to wait after the first failure, and at most."""
+HELD_BY = (Unavailable, EncoderFailed, OutOfSpace)
+"""Errors that the same batch may not meet again."""
+_log = structlog.get_logger()
+
+Records = Mapping[TopicPartition, Sequence[Any]]
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that were fetched together."""
+
+    records: Records
+    epoch: int | None
+    """The assignment they belong to; none when it changed while they were fetched."""
+
+    @property
+    def size(self) -> int:
+        """Records in it."""
+        return sum(map(len, self.records.values()))
+
+    @property
+    def offsets(self) -> dict[TopicPartition, int]:
+        """Where each partition goes on."""
+        return {partition: records[-1].offset + 1 for partition, records in self.records.items()}
+
+
+class Work(Protocol[P]):
+    """What a stage does with its batches."""
+
+    @property
+    def name(self) -> str:
+        """What metrics and logs call it."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """What it consumes."""
+
+    async def assigned(self, consumer: AIOKafkaConsumer) -> None:
+        """Look at the partitions that are ours from now on, before anything is fetched. Raises ``LogMismatch``."""
+
+    async def prepare(self, batch: Batch) -> P:
+        """Do what needs no state: read, check, encode. May be done again."""
+
+    async def apply(self, batch: Batch, prepared: P) -> None:
+        """Learn and tell. When it returns, the batch may be committed; it may be done again."""
+
+
+class StopAsked(Exception):
+    """The process ends while a batch is held by a neighbour that fails; the batch will be delivered again."""
+
+
+class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aiokafka is not typed
+    """Runs the work of a stage on the partitions that the group gives to this process."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, work: Work[P], epochs: Epochs, metrics: Metrics, settings: KafkaSettings
+    ) -> None:
+        self._consumer = consumer
+        self._work = work
+        self._epochs = epochs
+        self._metrics = metrics
+        self._measured = metrics.stage(work.name)
+        self._settings = settings
+        self._ahead: asyncio.Queue[tuple[Batch, P] | None] = asyncio.Queue(1)
+        self._stopping = asyncio.Event()
+        self._to_commit: dict[TopicPartition, int] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self.held = ""
+        """Why the stage cannot go on, in one line; empty while all is well."""
+
+    async def run(self) -> None:
+        """Work until ``stop``. Ends early only by an error that somebody must look at."""
+        self._consumer.subscribe(list(self._work.topics), listener=self)
+        async with asyncio.TaskGroup() as tasks:
+            fetching = tasks.create_task(self._fetch_all())
+            try:
+                while (entry := await self._ahead.get()) is not None:
+                    await self._apply(*entry)
+            except StopAsked:
+                fetching.cancel()
+        await self._committed()
+
+    async def _apply(self, batch: Batch, prepared: P) -> None:
+        with self._measured.apply_seconds.time():
+            await self._patiently(lambda: self._work.apply(batch, prepared))
+        self._applied(batch)
+
+    def stop(self) -> None:
+        """Finish what is under way and end."""
+        self._stopping.set()
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Leave to the next owner what is applied."""
+        await self._committed()
+        for partition in revoked:
+            self._metrics.forget_lag(partition.topic, partition.partition)
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Trust nothing that was remembered."""
+        self._epochs.end()
+        self._measured.rebalances.inc()
+        _log.info("partitions assigned", stage=self._work.name, partitions=len(assigned))
+
+    async def _fetch_all(self) -> None:
+        looked_at = -1
+        while not self._stopping.is_set():
+            epoch = self._epochs.now
+            with translating(self._settings):
+                records = await self._consumer.getmany(
+                    timeout_ms=int(POLL * 1000), max_records=self._settings.max_batch
+                )
+            try:
+                while looked_at != self._epochs.now:
+                    looked_at = self._epochs.now
+                    await self._patiently(lambda: self._work.assigned(self._consumer))
+                if records:
+                    batch = Batch(records, epoch if epoch == self._epochs.now else None)
+                    self._measured.batch_records.observe(batch.size)
+                    prepared = await self._patiently(lambda: self._work.prepare(batch))  # noqa: B023 awaited at once
+                    await self._ahead.put((batch, prepared))
+            except StopAsked:
+                break
+        await self._ahead.put(None)
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it goes well; heartbeats go on meanwhile."""
+        pause = BACK_OFF[0]
+        while True:
+            try:
+                with translating(self._settings):
+                    done = await attempt()
+            except HELD_BY as error:
+                self.held = str(error)
+                self._measured.retries.inc()
+                _log.warning("held by a neighbour", stage=self._work.name, error=str(error), again_in=round(pause, 1))
+            else:
+                self.held = ""
+                return done
+            try:
+                async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):  # noqa: S311 no secret
+                    await self._stopping.wait()
+                raise StopAsked
+            except TimeoutError:
+                pause = min(2.0 * pause, BACK_OFF[1])
+
+    def _applied(self, batch: Batch) -> None:
+        self._to_commit |= batch.offsets
+        for partition, offset in batch.offsets.items():
+            end = self._consumer.highwater(partition) if partition in self._consumer.assignment() else None
+            if end is not None:
+                self._metrics.lag(partition.topic, partition.partition).set(max(0, end - offset))
+        # The next batch does not wait for it: what is delivered again because a commit was lost is passed over.
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit())
+
+    async def _committed(self) -> None:
+        if self._committing is not None:
+            await self._committing
+        await self._commit()
+
+    async def _commit(self) -> None:
+        while self._to_commit:
+            offsets, self._to_commit = self._to_commit, {}
+            ours = {tp: offset for tp, offset in offsets.items() if tp in self._consumer.assignment()}
+            try:
+                if ours:
+                    await self._consumer.commit(ours)
+            except (CommitFailedError, IllegalStateError):
+                _log.info("the partitions of a commit went to somebody else", stage=self._work.name)
+            except KafkaError as error:
+                _log.warning("a commit failed; the next one makes up for it", error=str(error))
+                self._to_commit = ours | self._to_commit
+                return

@@ -1,0 +1,33 @@
+"""Words of a batch, encoded at once; the words that no model can read are found one by one."""
+
+import asyncio
+from collections.abc import Iterable
+
+from penchant_core.errors import EncoderFailed
+from penchant_core.ports import Encoder
+
+
+async def unreadable(encoder: Encoder, texts: Iterable[str]) -> dict[str, EncoderFailed]:
+    """Encode texts, so that their vectors are at hand; return those for which there is no vector, and why.
+
+    Raises ``EncoderFailed`` when none of several goes well: then it is not the words.
+    """
+    distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return {}
+    try:
+        await encoder.encode(distinct)
+    except EncoderFailed:
+        pass
+    else:
+        return {}
+    answers = await asyncio.gather(*(encoder.encode([text]) for text in distinct), return_exceptions=True)
+    failed: dict[str, EncoderFailed] = {}
+    for text, answer in zip(distinct, answers, strict=True):
+        if isinstance(answer, EncoderFailed):
+            failed[text] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+    if len(failed) == len(distinct) > 1:
+        raise failed[distinct[0]]
+    return failed
