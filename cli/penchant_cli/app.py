@@ -29,6 +29,7 @@ LATER = {
 """Command → where it is. These need the server, the store or the measurements, which the command line does not."""
 
 NEEDS = {
+    "up": ("qdrant_edge", "structlog"),
     "consume": ("aiokafka", "qdrant_client"),
     "serve": ("aiokafka", "qdrant_client"),
     "topics": ("aiokafka",),
@@ -39,6 +40,11 @@ NEEDS = {
     "bench": ("matplotlib", "psutil"),
 }
 """Command → what it imports only when it gets to work."""
+
+EXTRAS = {"eval": "bench", "bench": "bench"} | dict.fromkeys(
+    ("consume", "serve", "topics", "dlq", "copy", "rebuild"), "cluster"
+)
+"""Command → the extra that brings what it needs, ``server`` for the others."""
 
 
 class _Commands(TyperGroup):
@@ -67,7 +73,7 @@ class _Commands(TyperGroup):
         """Return a command, imported now if need be."""
         if cmd_name not in LATER:
             return super().get_command(ctx, cmd_name)
-        found = _found(LATER[cmd_name], NEEDS.get(cmd_name, ()))
+        found = _found(LATER[cmd_name], NEEDS.get(cmd_name, ()), EXTRAS.get(cmd_name, "server"))
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
             # One that is not installed takes whatever it is given, to say so.
@@ -80,7 +86,7 @@ class _Commands(TyperGroup):
         return command
 
 
-def _found(place: str, needs: tuple[str, ...]) -> Any:
+def _found(place: str, needs: tuple[str, ...], extra: str) -> Any:
     module, attribute = place.split(":")
     try:
         for name in needs:
@@ -92,14 +98,13 @@ def _found(place: str, needs: tuple[str, ...]) -> Any:
             raise
 
     def not_installed(words: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
-        r"""Not installed: pip install 'penchant\[server]', 'penchant\[cluster]', or 'penchant\[bench]' to measure."""
         del words
         Console(stderr=True).print(
-            f"[red]This command needs {missing}.[/] Run: pip install 'penchant\\[server]', "
-            "'penchant\\[cluster]' to scale out, or 'penchant\\[bench]' to measure."
+            f"[red]This command needs {missing}.[/] Run: pip install 'penchant\\[{extra}]'", highlight=False
         )
         raise typer.Exit(3)
 
+    not_installed.__doc__ = rf"Not installed: pip install 'penchant\[{extra}]'."
     return not_installed
 
 

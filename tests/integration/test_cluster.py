@@ -1,20 +1,28 @@
 """The cluster as its users see it: events in by gRPC or Kafka, lists that follow on every server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
 from google.rpc import code_pb2
 from penchant.v1 import catalog_pb2, event_pb2, recommendation_pb2
+from penchant_adapters.kafka.topics import create
+from penchant_bench.neighbours.kafka import Broker
 from penchant_bench.neighbours.process import free_port
+from penchant_bench.neighbours.qdrant import QdrantProcess
 
 from tests.cluster import PENCHANT, Cluster, assert_is_the_fold
 from tests.integration.conftest import ITEMS, Client, catalogue, reason, status
 
-OPEN = recommendation_pb2.StreamStart(user_id="mei", options=recommendation_pb2.ListOptions(page_size=5))
+
+def following(user_id: str) -> recommendation_pb2.WatchRecommendationsRequest:
+    start = recommendation_pb2.StreamStart(user_id=user_id, options=recommendation_pb2.ListOptions(page_size=5))
+    return recommendation_pb2.WatchRecommendationsRequest(open=start)
 
 
 @asynccontextmanager
@@ -23,15 +31,40 @@ async def connected(address: str) -> AsyncIterator[Client]:
         yield Client(channel)
 
 
-@pytest.fixture
-async def first(cluster: Cluster) -> AsyncIterator[Client]:
-    """A consumer and a server with the dozen items; a client of the server."""
+@dataclass
+class House:
+    """A cluster with the dozen items, for all tests of this file: each has users of its own."""
+
+    cluster: Cluster
+    address: str
+    other_address: str
+
+
+@pytest.fixture(scope="module")
+def house(broker: Broker, qdrant: QdrantProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A consumer and two servers."""
+    cluster = Cluster(broker, qdrant, f"t{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("cluster"))
+    asyncio.run(create(cluster.settings.kafka))
     cluster.consume()
-    await cluster.made()
-    _, address = await asyncio.to_thread(cluster.serve)
-    async with connected(address) as client:
+    asyncio.run(cluster.made())
+    (_, one), (_, other) = cluster.serve(), cluster.serve()
+    yield House(cluster, one, other)
+    cluster.end()
+
+
+@pytest.fixture
+async def first(house: House) -> AsyncIterator[Client]:
+    """A client of a server."""
+    async with connected(house.address) as client:
         (answer,) = await client.upsert(*catalogue())
         assert answer.accepted == len(ITEMS)
+        yield client
+
+
+@pytest.fixture
+async def second(house: House) -> AsyncIterator[Client]:
+    """A client of the other one."""
+    async with connected(house.other_address) as client:
         yield client
 
 
@@ -51,28 +84,27 @@ async def test_what_is_recorded_is_in_the_next_list_for_whoever_shows_the_token(
     assert "banana" in await fresh(first, "li", said.freshness_token, page_size=4)
 
 
-async def test_a_stream_on_another_server_follows_events_of_any_producer(cluster: Cluster, first: Client) -> None:
-    _, address = await asyncio.to_thread(cluster.serve)
-    async with connected(address) as second:
-        request = recommendation_pb2.WatchRecommendationsRequest(open=OPEN)
-        call = second.lists.WatchRecommendations(request, timeout=60)
-        before = (await call.read()).update
-        assert before.snapshot
-        await first.record("mei", "like", "tent")
-        after = (await call.read()).update
-        assert after.trigger.item_id == "tent"
-        assert "sleeping-bag" in after.order
-        await cluster.produce([event_pb2.Event(event_id="k", user_id="mei", type="like", item_id="phone")])
-        last = (await call.read()).update
-        assert last.trigger.event_id == "k"
-        assert "phone-case" in last.order
-        call.cancel()
+async def test_a_stream_on_another_server_follows_events_of_any_producer(
+    house: House, first: Client, second: Client
+) -> None:
+    call = second.lists.WatchRecommendations(following("ana"), timeout=60)
+    before = (await call.read()).update
+    assert before.snapshot
+    await first.record("ana", "like", "tent")
+    after = (await call.read()).update
+    assert after.trigger.item_id == "tent"
+    assert "sleeping-bag" in after.order
+    await house.cluster.produce([event_pb2.Event(event_id="k", user_id="ana", type="like", item_id="phone")])
+    last = (await call.read()).update
+    assert last.trigger.event_id == "k"
+    assert "phone-case" in last.order
+    call.cancel()
 
 
-async def test_an_item_that_goes_away_is_pushed_out_of_open_lists(cluster: Cluster, first: Client) -> None:
-    said = await first.record("mei", "like", "banana")
-    assert await fresh(first, "mei", said.freshness_token)
-    call = first.lists.WatchRecommendations(recommendation_pb2.WatchRecommendationsRequest(open=OPEN), timeout=60)
+async def test_an_item_that_goes_away_is_pushed_out_of_open_lists(first: Client) -> None:
+    said = await first.record("bo", "like", "banana")
+    assert await fresh(first, "bo", said.freshness_token)
+    call = first.lists.WatchRecommendations(following("bo"), timeout=60)
     shown = (await call.read()).update.order
     gone = await first.items.DeleteItems(_ids(shown[0]))
     assert gone.deleted == 1
@@ -104,7 +136,7 @@ async def test_a_token_of_the_future_is_refused_at_the_deadline(first: Client) -
     assert "5 writes behind" in status(refused.value).message
 
 
-async def test_events_of_a_stream_are_acknowledged_in_order_and_learnt(cluster: Cluster, first: Client) -> None:
+async def test_events_of_a_stream_are_acknowledged_in_order_and_learnt(house: House, first: Client) -> None:
     events = [
         event_pb2.Event(event_id=f"e{n}", user_id=f"u{n % 7}", type="view", item_id=list(ITEMS)[n % len(ITEMS)])
         for n in range(500)
@@ -112,25 +144,20 @@ async def test_events_of_a_stream_are_acknowledged_in_order_and_learnt(cluster: 
     told = await first.deliver(*(events[n : n + 50] for n in range(0, 500, 50)))
     assert [one.ordinal for one in told] == list(range(500))
     assert not any(one.HasField("error") for one in told)
-    await cluster.caught_up()
-    expected = await assert_is_the_fold(cluster)
-    assert sum(len(ledger.slots) for ledger in expected.ledgers.values()) == 500
+    await house.cluster.caught_up()
+    expected = await assert_is_the_fold(house.cluster)
+    assert sum(len(expected.ledgers[f"u{n}"].slots) for n in range(7)) == 500
 
 
-async def test_a_server_that_comes_later_knows_how_far_everything_is_applied(cluster: Cluster, first: Client) -> None:
-    said = await first.record("mei", "like", "tent")
-    await fresh(first, "mei", said.freshness_token)
-    _, address = await asyncio.to_thread(cluster.serve)
-    async with connected(address) as second:
-        assert "sleeping-bag" in await fresh(second, "mei", said.freshness_token, page_size=4)
-
-
-async def test_two_processes_share_a_port_and_end_together(cluster: Cluster) -> None:
-    cluster.consume()
-    await cluster.made()
+async def test_processes_that_share_a_port_know_how_far_everything_is_applied_and_end_together(
+    house: House, first: Client
+) -> None:
+    said = await first.record("cy", "like", "tent")
+    await fresh(first, "cy", said.freshness_token)
+    cluster = house.cluster
     listen = f"127.0.0.1:{free_port()}"
     both = cluster.start(PENCHANT, "serve", "--listen", listen, "--processes", "2")
     await asyncio.to_thread(both.said, "serving(.|\n)*serving")
     async with connected(listen) as client:
-        assert not (await client.recommend("nobody")).recommendations
+        assert "sleeping-bag" in await fresh(client, "cy", said.freshness_token, page_size=4)
     assert await asyncio.to_thread(both.stop) == 0

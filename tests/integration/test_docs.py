@@ -1,5 +1,6 @@
 """Every command and every example of the documentation runs as it is printed, against a real service."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -16,11 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 from penchant_adapters.settings import Settings
 
+from tests.cluster import Cluster
 from tests.integration.conftest import Start, Up
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:50551"
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+CLUSTER = ("topics", "consume", "serve", "dlq")
+"""Commands that need Kafka."""
+RUNNING = {"consume": "partitions assigned", "serve": "serving"}
+"""Commands that go on running, and what they say when they do."""
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"
 
 
@@ -73,11 +79,24 @@ def penchant() -> str:
 
 
 def test_the_commands_that_talk_to_a_service_run_in_the_order_of_the_pages(running: Up, folder: Path) -> None:
-    talking = [line for line in commands("penchant") if not line.startswith("penchant up")]
+    elsewhere = ("up", *CLUSTER)
+    talking = [line for line in commands("penchant") if line.split()[1] not in elsewhere]
     assert len(talking) >= 10
     for line in talking:
         printed = run([penchant(), *shlex.split(line)[1:]], folder, running.address)
         assert printed.strip(), line
+
+
+async def test_the_commands_of_a_cluster_run_in_the_order_of_the_pages(cluster: Cluster) -> None:
+    lines = [line for line in commands("penchant") if line.split()[1] in CLUSTER]
+    assert {line.split()[1] for line in lines} == set(CLUSTER)
+    for line in lines:
+        words = shlex.split(line.replace(ADDRESS, "127.0.0.1:0"))[1:]
+        if words[0] in RUNNING:
+            await asyncio.to_thread(cluster.start(penchant(), *words).said, RUNNING[words[0]])
+            await cluster.made()
+        else:
+            assert (await asyncio.to_thread(cluster.run, *words)).strip(), line
 
 
 def test_the_command_that_starts_a_service_starts_one(tmp_path: Path) -> None:
@@ -147,7 +166,7 @@ def test_every_guarantee_names_tests_that_are_there() -> None:
         for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)
     }
     promises = re.split(r"^\d+\. ", page.split("## What is not promised")[0], flags=re.MULTILINE)[1:]
-    assert len(promises) >= 22
+    assert len(promises) >= 37
     for promise in promises:
         named = set(re.findall(r"`(test_\w+)`", promise))
         assert named, promise
