@@ -16,7 +16,10 @@ from penchant_bench import figures
 from penchant_bench.speed.figure import Figures, Options
 from penchant_bench.speed.report import cells
 
-NAMES = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder")
+ALONE = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder")
+CLUSTER = ("log", "push", "catchup", "servers", "cluster_footprint")
+"""These need Java and Maven, for the broker."""
+NAMES = (*ALONE, *CLUSTER)
 
 
 def bench_command(
@@ -29,7 +32,10 @@ def bench_command(
         float | None, typer.Option(min=0.1, max=600.0, help="Seconds of each timed part, instead of the usual.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small and short: shows that it works, not how fast.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="SVG file for the curves of growth.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="SVG file for the curves of growth and catchup; with all, a folder for one file each."),
+    ] = None,
 ) -> None:
     """Measure the speed of the service, a process of its own, beside what its bare parts take on this machine.
 
@@ -37,15 +43,19 @@ def bench_command(
     """
     if name not in (*NAMES, "all"):
         raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}, all", param_hint="NAME")
-    options = Options(items, seconds, quick, plot)
     for chosen in NAMES if name == "all" else (name,):
+        picture = plot / f"{chosen}.svg" if plot is not None and name == "all" else plot
+        options = Options(items, seconds, quick, picture)
         load, begin = os.getloadavg()[0], time.perf_counter()
         # Imported when used: some need what others do not, matplotlib for one.
-        found = _run(import_module(f"penchant_bench.speed.{chosen}").measure(options))
+        measurement = import_module(f"penchant_bench.speed.{chosen}")
+        found = _run(measurement.measure(options))
         took = round(time.perf_counter() - begin, 1)
         Console().print(_table(chosen, found, took))
         settings = {"items": items, "seconds": seconds, "quick": quick, "load_before": round(load, 1)}
         settings["took_seconds"] = took
+        if hasattr(measurement, "note"):
+            settings["note"] = measurement.note()
         if json is not None:
             laid_out = {label: figure.as_json() for label, figure in found.items()}
             path = json / f"speed-{chosen}.json" if name == "all" else json

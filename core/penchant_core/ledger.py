@@ -116,7 +116,7 @@ class Ledger:
 
     def bounded(self, united: tuple[Event, ...]) -> "Ledger":
         """Keep the newest ``CAPACITY`` of united slots."""
-        return replace(self, slots=united[-CAPACITY:])
+        return Ledger(united[-CAPACITY:], self.forgotten)
 
     def without(self, event_ids: Iterable[str], now: int) -> "Ledger":
         """Forget events, known or still to come, as if they had never happened. *now* in milliseconds."""

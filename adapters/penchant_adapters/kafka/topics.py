@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -73,6 +74,7 @@ class Difference:
     advice: str
 
 
+@lru_cache(maxsize=200_000)
 def partition_of(key: bytes, partitions: int) -> int:
     """Return where every producer with Kafka's default partitioner puts a key."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)

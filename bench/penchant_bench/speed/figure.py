@@ -22,7 +22,7 @@ class Options:
     quick: bool = False
     """A small run that shows that everything works; its figures mean little."""
     plot: Path | None = None
-    """Where ``growth`` draws its curves."""
+    """Where ``growth`` and ``catchup`` draw their curves."""
 
     def size(self, usual: int, quick: int) -> int:
         """Return the items to use."""

@@ -140,6 +140,10 @@ class Follower:
             if waiter is not None and not waiter.done():
                 waiter.set_result(arrived)
 
+    async def send(self, event: event_pb2.Event) -> None:
+        """Record an event."""
+        await self.client.events.RecordEvent(event_pb2.RecordEventRequest(event=event))
+
     async def told(self, text: str, found: Latencies) -> None:
         """Search for *text*, or without one click on an item of the list, and time until the list has changed."""
         self._told += 1
@@ -149,7 +153,7 @@ class Follower:
         event.item_id = "" if text else self.order[place]
         waiter = self._expected[event_id] = asyncio.get_running_loop().create_future()
         sent = time.perf_counter()
-        await self.client.events.RecordEvent(event_pb2.RecordEventRequest(event=event))
+        await self.send(event)
         try:
             async with asyncio.timeout(PATIENCE):
                 found.seconds.append(await waiter - sent)

@@ -28,7 +28,7 @@ async def measure(options: Options) -> Figures:
     shop, seconds = shop_of(options.size(ITEMS, 500)), options.duration(4.0, 0.4)
     figures: Figures = {}
     events = _events(shop)
-    alone = await _encoder_alone(200 if options.quick else 1_500)
+    alone = await encoder_alone(200 if options.quick else 1_500)
     async with stocked(shop) as data_dir, service(data_dir) as server, connected(server.address) as client:
         for batch in BATCHES:
             sample = event_pb2.RecordEventsRequest(events=[next(events) for _ in range(batch)])
@@ -80,8 +80,8 @@ def _searches(shop: Shop, texts: int) -> Iterator[event_pb2.Event]:
         yield said(number, int(random.integers(shop.users)), text)
 
 
-async def _encoder_alone(texts: int) -> float:
-    """Return texts a second."""
+async def encoder_alone(texts: int) -> float:
+    """Return how many texts a second the encoder reads, in batches."""
     async with open_encoder("builtin:") as encoder:
         await encoder.encode(new_texts(20, 4))
         begin = time.perf_counter()

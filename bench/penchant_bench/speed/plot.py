@@ -1,6 +1,7 @@
-"""The curves of growth as one SVG file, the same bytes for the same figures."""
+"""Curves as SVG files, the same bytes for the same figures."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
+    from penchant_bench.speed.catching import Moment
     from penchant_bench.speed.growth import Point
 
 _STYLE: Any = {
@@ -49,5 +51,25 @@ def draw(points: Sequence["Point"], path: Path) -> None:
             axes.set_xlabel("items")
             if len(curves) > 1:
                 axes.legend(frameon=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.savefig(path, format="svg", metadata={"Date": None})
+
+
+def draw_catching_up(moments: Sequence["Moment"], path: Path) -> None:
+    """Draw how a consumer caught up, at least three moments, into an SVG file."""
+    # A tenth of a second holds a batch or none: the rate is over longer steps.
+    steps = moments[:: max(1, len(moments) // 100)]
+    begin = moments[0].at
+    spans = [(a, b) for a, b in pairwise(steps) if b.at > a.at]
+    with mpl.rc_context(_STYLE | {"lines.marker": ""}):
+        page = Figure(figsize=(9.0, 2.8), layout="constrained")
+        rate, memory = page.subplots(1, 2)
+        rate.plot([b.at - begin for _, b in spans], [(b.events - a.events) / (b.at - a.at) for a, b in spans])
+        rate.set_title("events learnt a second", loc="left", fontsize=10)
+        memory.plot([one.at - begin for one in steps], [one.memory / 2**20 for one in steps])
+        memory.set_title("memory of the consumer, MiB", loc="left", fontsize=10)
+        for axes in (rate, memory):
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel("seconds")
         path.parent.mkdir(parents=True, exist_ok=True)
         page.savefig(path, format="svg", metadata={"Date": None})

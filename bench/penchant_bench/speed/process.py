@@ -57,8 +57,13 @@ async def echo(reply_bytes: int) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def serving(command: Sequence[str], **settings: object) -> AsyncIterator[Server]:
-    """Run a command that tells ``address=HOST:PORT`` once it serves; end it with SIGTERM when leaving the block."""
+async def serving(
+    command: Sequence[str], ready: re.Pattern[str] = _ADDRESS, /, **settings: object
+) -> AsyncIterator[Server]:
+    """Run a command that tells ``address=HOST:PORT`` once it serves; end it with SIGTERM when leaving the block.
+
+    One that says something else has another pattern to be *ready*, whose first group is taken for the address.
+    """
     # The settings of whoever measures are not those of the measurement.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PENCHANT_")}
     environment |= {f"PENCHANT_{name.upper()}": str(value) for name, value in settings.items()}
@@ -72,7 +77,7 @@ async def serving(command: Sequence[str], **settings: object) -> AsyncIterator[S
     assert process.stdout is not None
     server = Server("", process.pid)
     try:
-        server.address = await _address(process.stdout, server.log)
+        server.address = await _address(process.stdout, server.log, ready)
         reading = asyncio.create_task(_drain(process.stdout, server.log))
         yield server
         await _ended(process)
@@ -81,12 +86,12 @@ async def serving(command: Sequence[str], **settings: object) -> AsyncIterator[S
         await _ended(process)
 
 
-async def _address(lines: asyncio.StreamReader, log: deque[str]) -> str:
+async def _address(lines: asyncio.StreamReader, log: deque[str], ready: re.Pattern[str]) -> str:
     try:
         async with asyncio.timeout(START_SECONDS):
             async for line in lines:
                 log.append(_COLOUR.sub("", line.decode(errors="replace")).rstrip())
-                if found := _ADDRESS.search(log[-1]):
+                if found := ready.search(log[-1]):
                     return found[1]
     except TimeoutError as error:
         raise StartFailed(f"nothing was served within {START_SECONDS:g} s; so far:\n" + "\n".join(log)) from error

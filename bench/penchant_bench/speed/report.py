@@ -5,8 +5,8 @@ from typing import Any
 
 from penchant_bench.speed.figure import Figure
 
-PICTURES = {"growth": "growth.svg"}
-"""Measurement → the picture beside the page of results, drawn by ``penchant bench growth --plot``."""
+PICTURES = {"growth": "growth.svg", "catchup": "catchup.svg"}
+"""Measurement → the picture beside the page of results, drawn by ``penchant bench NAME --plot``."""
 
 
 def cells(figure: Figure) -> tuple[str, str, str, str]:
@@ -54,6 +54,9 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
         yield f"Limits, taken in the same run: {'; '.join(limits)}."
         yield ""
     settings, machine = measurement["settings"], measurement["machine"]
+    if note := settings.get("note"):
+        yield note
+        yield ""
     yield (
         f"{measurement['when']}, {machine['cores']} cores, load {settings['load_before']} before, "
         f"{settings['took_seconds']} s{', quick: these figures mean little' if settings['quick'] else ''}."
