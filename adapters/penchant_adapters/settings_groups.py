@@ -90,7 +90,8 @@ class QdrantSettings(Group):
     search_ef: int = Field(default=256, ge=8, le=4_096)
     """Breadth of a search in the HNSW index."""
     cache_seconds: float = Field(default=2.0, ge=0.0, le=3_600.0)
-    """Seconds that a server may go on using an item's description and counts that it has read."""
+    """Seconds that a server may go on using an item's counts that it has read; its description for a minute or until it
+    is said to have changed. 0: everything is read again for every answer."""
 
 
 class AccessSettings(Group):

@@ -19,6 +19,7 @@ from penchant_adapters.kafka.deadletters import DeadLetters, dead_letter_produce
 from penchant_adapters.kafka.topics import Topics, check, refuse
 from penchant_adapters.patience import patiently
 from penchant_adapters.process import asked_to_stop, tune_interpreter
+from penchant_adapters.qdrant.items import DESCRIBED_SECONDS
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
 from penchant_adapters.settings import Settings
 from penchant_adapters.settings_groups import KafkaSettings
@@ -77,8 +78,10 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
 
 
 async def _opened(settings: Settings, encoder: Encoder, stack: AsyncExitStack) -> QdrantStore:
+    # Interests are made of items' contents, which hardly ever change; their counts are read where they are added to.
+    patient = settings.qdrant.model_copy(update={"cache_seconds": DESCRIBED_SECONDS})
     return await stack.enter_async_context(
-        open_qdrant(settings.store, encoder.name, encoder.dim, settings.covisitation, settings.qdrant)
+        open_qdrant(settings.store, encoder.name, encoder.dim, settings.covisitation, patient)
     )
 
 

@@ -68,10 +68,10 @@ class ReadingItems:
 
 
 def _refuse_misplaced(record: Any, partitions: int) -> None:
-    if record.key is not None and partition_of(record.key, partitions) != record.partition:
+    if record.key is not None and (place := partition_of(record.key, partitions)) != record.partition:
         raise WrongPartition(
-            f"WRONG_PARTITION: the key belongs to partition {partition_of(record.key, partitions)}; set the producer's partitioner to "
-            "murmur2 (partitioner=murmur2_random in librdkafka)"
+            f"WRONG_PARTITION: the key belongs to partition {place}; set the producer's partitioner to murmur2 "
+            "(partitioner=murmur2_random in librdkafka)"
         )
 
 

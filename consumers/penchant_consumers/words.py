@@ -1,6 +1,7 @@
 """Words of a batch, encoded at once; the words that no model can read are found one by one."""
 
 import asyncio
+import secrets
 from collections.abc import Iterable
 
 from penchant_core.errors import EncoderFailed
@@ -10,7 +11,8 @@ from penchant_core.ports import Encoder
 async def unreadable(encoder: Encoder, texts: Iterable[str]) -> dict[str, EncoderFailed]:
     """Encode texts, so that their vectors are at hand; return those for which there is no vector, and why.
 
-    Raises ``EncoderFailed`` when none of several goes well: then it is not the words.
+    Raises ``EncoderFailed`` when the model cannot read an innocent text either: then it is not the words, and what is
+    put aside must depend on the words alone.
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
@@ -28,6 +30,7 @@ async def unreadable(encoder: Encoder, texts: Iterable[str]) -> dict[str, Encode
             failed[text] = answer
         elif isinstance(answer, BaseException):
             raise answer
-    if len(failed) == len(distinct) > 1:
-        raise failed[distinct[0]]
+    if failed:
+        # Nobody asked for it before, so no cache has it.
+        await encoder.encode([f"an innocent text {secrets.token_hex(8)}"])
     return failed

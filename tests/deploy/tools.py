@@ -1,5 +1,6 @@
 """Programs that check what is deployed, built once from Go's module proxy into ``.make/tools``."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -29,8 +30,12 @@ def built(tool: tuple[str, str, str]) -> Path:
     name, package, version = tool
     place = TOOLS / f"{name}-{version}"
     program = place / package.rpartition("/")[2]
-    if not program.exists():
-        _go("install", f"{package}@{version}", GOBIN=str(place))
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    # `make test` begins to build while other checks run; whoever needs the program waits for that.
+    with (TOOLS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            _go("install", f"{package}@{version}", GOBIN=str(place))
     return program
 
 
@@ -113,3 +118,8 @@ def parsed(arguments: list[str]) -> None:
     if hasattr(command, "commands"):
         assert arguments[1] in command.commands
     context.close()
+
+
+if __name__ == "__main__":
+    for wanted in (HELM, COMPOSE):
+        built(wanted)

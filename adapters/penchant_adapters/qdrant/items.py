@@ -1,6 +1,7 @@
 """Items in Qdrant for those who read them: described, paged, searched."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from heapq import nlargest
 from time import monotonic
 
@@ -23,9 +24,20 @@ from penchant_adapters.settings_groups import QdrantSettings
 EVIDENCE, TOLD = "evidence", "told"
 CACHED_ITEMS = 20_000
 """Items kept decoded in memory, some 5 kB each."""
+DESCRIBED_SECONDS = 60.0
+"""Seconds for which an item's description and content are not read again, unless it is said to have changed."""
 
 THERE = grpc.Filter(must_not=[matches("status", GONE)])
 """Points of items that are in the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An item and when its halves were read, on the monotonic clock."""
+
+    known: Known
+    described: float
+    counted: float
 
 
 class QdrantCatalogue:
@@ -35,25 +47,47 @@ class QdrantCatalogue:
         self._collection = collection
         self._covisitation = covisitation
         self._seconds = settings.cache_seconds
-        self._recent: Recent[str, tuple[Known, float]] = Recent(CACHED_ITEMS)
+        self._described_seconds = max(self._seconds, DESCRIBED_SECONDS) if self._seconds else 0.0
+        self._recent: Recent[str, _Read] = Recent(CACHED_ITEMS)
         self._search = Search(collection, settings)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue, as they were ``cache_seconds`` ago or later."""
         now = monotonic()
         found: dict[str, Known] = {}
-        missing: dict[int, str] = {}
+        missing: list[int] = []
+        uncounted: dict[int, _Read] = {}
         for item_id in item_ids:
             cached = self._recent.get(item_id)
-            if cached is not None and now < cached[1]:
-                found[item_id] = cached[0]
+            if cached is None or now >= cached.described + self._described_seconds:
+                missing.append(point_id(item_id))
+            elif now >= cached.counted + self._seconds:
+                uncounted[point_id(item_id)] = cached
             else:
-                missing[point_id(item_id)] = item_id
-        for record in await self._collection.read(list(missing), vectors=(CONTENT, COUNTS, EVIDENCE)):
-            if (known := self._known(record)) is not None:
-                self._recent.put(known.item.item_id, (known, now + self._seconds))
-                found[known.item.item_id] = known
+                found[item_id] = cached.known
+        read = [
+            _Read(known, now, now)
+            for record in await self._collection.read(missing, vectors=(CONTENT, COUNTS, EVIDENCE))
+            if (known := self._known(record)) is not None
+        ]
+        # The counts move all the time; the content, ten times as much to carry, hardly ever.
+        for record in await self._collection.read(list(uncounted), payload=("status",), vectors=(COUNTS, EVIDENCE)):
+            old = uncounted[record.point]
+            if record.payload.get("status") == GONE:
+                self._recent.drop(old.known.item.item_id)
+            else:
+                known = Known(old.known.item, old.known.vector, self._counts(record))
+                read.append(_Read(known, old.described, now))
+        for one in read:
+            self._recent.put(one.known.item.item_id, one)
+            found[one.known.item.item_id] = one.known
         return found
+
+    def _recount(self, item_id: str, counts: Counts) -> None:
+        """Take counts that were just written for what the store has; a refused write is found out in time."""
+        if (old := self._recent.get(item_id)) is not None:
+            known = Known(old.known.item, old.known.vector, counts)
+            self._recent.put(item_id, _Read(known, old.described, monotonic()))
 
     def forget(self, item_ids: Iterable[str]) -> None:
         """Read items anew the next time they are asked for."""

@@ -74,7 +74,7 @@ class QdrantItems(QdrantCatalogue):
             await self._settle(part, offset)
             for item_id, counts in part:
                 self._last.put(item_id, (offset, counts))
-                self._recent.drop(item_id)
+                self._recount(item_id, counts.counts)
 
     def _counting(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> list[Operation]:
         operations: list[Operation] = []
