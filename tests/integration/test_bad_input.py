@@ -86,7 +86,7 @@ def start(**more: Any) -> StreamStart:
     return StreamStart(**{"user_id": "u", **more})
 
 
-FOREIGN = "f1.0123456789abcdef.1"
+FOREIGN = "f1.0123456789abcdef.0:1"
 RESUME = "open.resume_token"
 # Stub and method, request (a list for a stream of requests), code, reason, field.
 REFUSED: list[tuple[str, Message | list[Message], int, str, str]] = [
@@ -125,7 +125,7 @@ REFUSED: list[tuple[str, Message | list[Message], int, str, str]] = [
     ("lists.Recommend", recommend(surface="s" * 65), INVALID, "INVALID_FIELD", "surface"),
     ("lists.Recommend", recommend(min_freshness="soon"), INVALID, "INVALID_FIELD", "min_freshness"),
     ("lists.Recommend", recommend(min_freshness=MEGABYTE), INVALID, "INVALID_FIELD", "min_freshness"),
-    ("lists.Recommend", recommend(min_freshness=f"f1.s.{'9' * 5_000}"), INVALID, "INVALID_FIELD", "min_freshness"),
+    ("lists.Recommend", recommend(min_freshness=f"f1.s.0:{'9' * 5_000}"), INVALID, "INVALID_FIELD", "min_freshness"),
     ("lists.Recommend", recommend(min_freshness=FOREIGN), STALE, "TOKEN_MISMATCH", "min_freshness"),
     ("lists.Recommend", options(page_size=100_000), INVALID, "INVALID_FIELD", "options.page_size"),
     ("lists.Recommend", only(min_price=2.0, max_price=1.0), INVALID, "INVALID_FIELD", "filter.min_price"),
