@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
 from penchant_adapters.kafka.records import Progress
+from penchant_adapters.process import now
 from penchant_adapters.telemetry import traces
 from penchant_adapters.telemetry.metrics import Metrics
 from penchant_core.errors import PenchantError
@@ -78,6 +79,7 @@ class UserStage:
         """Read the events, put aside what is none, encode their words."""
         said: dict[str, Said] = {}
         dead: list[Dead] = []
+        arrived = now()
         for partition, records in batch.records.items():
             for start in range(0, len(records), TURN):
                 for one in read(records[start : start + TURN], self._reading):
@@ -86,6 +88,8 @@ class UserStage:
                     else:
                         user = said.setdefault(one.content.user_id, Said(partition.partition, []))
                         user.events.append(Delivered(one.record.offset, one.content, one.record.timestamp))
+                        happened = one.content.occurred_at or one.record.timestamp
+                        self._age.observe(max(0.0, (arrived - happened) / 1000.0))
                 await asyncio.sleep(0)
         failed = await unreadable(self._encoder, _words(said.values()))
         if failed:

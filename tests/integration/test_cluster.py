@@ -1,8 +1,10 @@
 """The cluster as its users see it: events in by gRPC or Kafka, lists that follow on every server."""
 
 import asyncio
+import re
+import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ from penchant_bench.neighbours.kafka import Broker
 from penchant_bench.neighbours.process import free_port
 from penchant_bench.neighbours.qdrant import QdrantProcess
 
-from tests.cluster import PENCHANT, Cluster, assert_is_the_fold
+from tests.cluster import PENCHANT, Cluster, Running, assert_is_the_fold
 from tests.integration.conftest import ITEMS, Client, catalogue, reason, status
 
 
@@ -161,3 +163,47 @@ async def test_processes_that_share_a_port_know_how_far_everything_is_applied_an
     async with connected(listen) as client:
         assert "sleeping-bag" in await fresh(client, "cy", said.freshness_token, page_size=4)
     assert await asyncio.to_thread(both.stop) == 0
+
+
+async def test_metrics_of_both_kinds_of_process_tell_what_happened_and_nothing_of_users(
+    house: House, first: Client
+) -> None:
+    """Scrapes a consumer and a server of their own."""
+    cluster = house.cluster
+    telling = {"PENCHANT_TELEMETRY__METRICS_LISTEN": "127.0.0.1:0", "PENCHANT_KAFKA__GROUP": f"{cluster.prefix}-again"}
+    consumer = cluster.consume(**telling)
+    server, address = await asyncio.to_thread(lambda: cluster.serve(**telling))
+    async with connected(address) as client:
+        said = await client.record("di-secret", "search", text="a secret wish for a tent")
+        await fresh(client, "di-secret", said.freshness_token)
+    told = [await _scraped(cluster, consumer, CONSUMERS), await _scraped(cluster, server, SERVERS)]
+    assert "secret" not in "".join([*told, consumer.text, server.text])
+    assert await asyncio.to_thread(consumer.stop) == 0
+
+
+CONSUMERS = (
+    "penchant_consumer_records_total",
+    "penchant_consumer_event_age_seconds_count",
+    "penchant_consumer_batch_records_count",
+    "penchant_store_seconds_count",
+)
+SERVERS = ("penchant_freshness_seconds_count", "grpc_server_handled_total", "penchant_store_seconds_count")
+
+
+async def _scraped(cluster: Cluster, running: Running, signs: Sequence[str]) -> str:
+    """What a process tells once all of these are above nought."""
+    found = await asyncio.to_thread(running.said, r"metrics=(127\.0\.0\.1:\d+)")
+
+    async def complete() -> str:
+        text = await asyncio.to_thread(_fetched, f"http://{found[1]}/metrics")
+        return text if all(re.search(rf"^{sign}\S* [1-9]", text, re.MULTILINE) for sign in signs) else ""
+
+    text: str = await cluster.until(complete)
+    assert await asyncio.to_thread(_fetched, f"http://{found[1]}/healthz") == "ok\n"
+    assert await asyncio.to_thread(_fetched, f"http://{found[1]}/ready") == "ready\n"
+    return text
+
+
+def _fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return str(reply.read().decode())

@@ -190,7 +190,7 @@ class Metrics:
         self.consumer = ConsumerMetrics(self.registry)
         self.freshness = Histogram(
             "penchant_freshness_seconds",
-            "Time from an event's own time to its effect being visible, seconds.",
+            "Time from an event (its place in the log; on one machine its own time) to its visible effect, seconds.",
             registry=self.registry,
             buckets=FRESHNESS,
         )
