@@ -1,5 +1,10 @@
 """What every test relies on."""
 
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.cluster import cluster
@@ -11,3 +16,11 @@ __all__ = ["broker", "cluster", "prefix", "qdrant"]
 # The machines that run this differ in speed and share it; a slow example is no failure.
 settings.register_profile("penchant", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("penchant")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undo what a command that ran in this process chose for its logs: its output is gone, and others are to come."""
+    yield
+    structlog.reset_defaults()
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET)
