@@ -75,14 +75,20 @@ def _several(listen: str, processes: int) -> int:
     command = [sys.executable, "-m", "penchant_cli.entry", "serve", "--listen", listen]
     workers = [subprocess.Popen([*command, "--worker", str(number)]) for number in range(processes)]  # noqa: S603
 
+    asked = False
+
     def pass_on(number: int, _: object) -> None:
+        nonlocal asked
+        asked = True
         for worker in workers:
             worker.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
     gone, status = os.wait()
-    pass_on(signal.SIGTERM, None)
+    if not asked:
+        # One failed. Whoever was asked already must not be asked twice: that would cut its farewells short.
+        pass_on(signal.SIGTERM, None)
     codes = [os.waitstatus_to_exitcode(status) if worker.pid == gone else worker.wait() for worker in workers]
     return max(map(abs, codes))
 

@@ -38,7 +38,7 @@ async def test_the_token_of_a_stream_proves_every_write_acknowledged_so_far(serv
     requests = iter([RecordEventsRequest(events=batch) for batch in batches])
     tokens = [answer.freshness_token async for answer in service.events.RecordEvents(requests)]
     assert tokens[0] == ""
-    sequences = [int(token.rpartition(".")[2]) for token in tokens[1:]]
+    sequences = [int(token.rpartition(":")[2]) for token in tokens[1:]]
     assert sequences == sorted(sequences)
     assert sequences[-1] == await service.store.items.sequence() == 2
 
