@@ -18,6 +18,12 @@ Answer = TypeVar("Answer")
 EXIT_DIFFERENT, EXIT_FAILED = 1, 2
 
 
+def leave_output_to_the_answer() -> None:
+    """Log to the standard error, and without aiokafka's own words on failures, which would stand beside ours."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
 def asked(work: "Callable[[KafkaSettings], Coroutine[Any, Any, Answer]]", *, patient: bool = False) -> Answer:
     """Read the settings, do the work, return its answer; tell an error and leave with 2.
 
@@ -27,9 +33,7 @@ def asked(work: "Callable[[KafkaSettings], Coroutine[Any, Any, Answer]]", *, pat
     from penchant_adapters.settings import Settings  # noqa: PLC0415
     from penchant_core.errors import PenchantError  # noqa: PLC0415
 
-    # Standard output is for the answer; aiokafka's own words on failures would stand beside ours.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    leave_output_to_the_answer()
 
     async def work_when_connected() -> Answer:
         settings = Settings.read().kafka

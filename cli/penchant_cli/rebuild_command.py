@@ -2,17 +2,15 @@
 
 import asyncio
 import json
-import logging
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
-import structlog
 import typer
 from penchant_core.errors import PenchantError
 from rich.console import Console
 
 from penchant_cli.bars import bars
+from penchant_cli.neighbourly import leave_output_to_the_answer
 
 FAILED = 2
 
@@ -39,8 +37,7 @@ def rebuild_command(
     from penchant_consumers.rebuild import Choice, rebuild  # noqa: PLC0415
 
     console = Console(stderr=True)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    leave_output_to_the_answer()
 
     def say(sentence: str) -> None:
         console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
