@@ -8,8 +8,8 @@ from penchant_adapters.kafka.records import Progress
 from penchant_adapters.kafka.topics import Topics
 from penchant_core.log import Told
 
+from penchant_consumers.batch import Batch
 from penchant_consumers.reading import Dead
-from penchant_consumers.stage import Batch
 
 
 class Tells(Protocol):

@@ -11,7 +11,7 @@ from penchant_adapters.settings_groups import KafkaSettings
 from penchant_core.errors import LogMismatch
 from penchant_core.log import Checkpoint, Checkpoints
 
-from penchant_consumers.stage import Batch
+from penchant_consumers.batch import Batch
 
 REMEMBER_EVERY = 1.0
 """Seconds between two notes of how far partitions are learnt."""

@@ -15,9 +15,9 @@ from penchant_core.ports import Encoder
 from penchant_core.tuning import Tuning
 
 from penchant_consumers.around import Guards, PutsAside, Tells
+from penchant_consumers.batch import Batch
 from penchant_consumers.memory import Epochs, Memory
 from penchant_consumers.reading import Dead, ReadingItems, read
-from penchant_consumers.stage import Batch
 from penchant_consumers.words import unreadable
 
 REMEMBERED_ITEMS = 50_000
@@ -114,6 +114,14 @@ class ItemStage:
                     dead.append(Dead(records[partition, offset], failed[item.words]))
                     del part[item_id]
         return dead
+
+    def joined(self, prepared: Shelved, later: Shelved) -> Shelved:
+        """Return what two batches, one after the other, say of items."""
+        for partition, items in later.items.items():
+            prepared.items[partition] |= items
+        for partition, news in later.news.items():
+            prepared.news[partition] += news
+        return prepared
 
     async def apply(self, batch: Batch, shelved: Shelved) -> None:
         """Write the items, then the counts; tell of the items."""

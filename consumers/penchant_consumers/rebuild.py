@@ -35,10 +35,11 @@ from penchant_core.log import Checkpoint, Told
 from penchant_core.pipeline import Reader
 from penchant_core.ports import Encoder
 
+from penchant_consumers.batch import Batch
 from penchant_consumers.items import ItemStage
 from penchant_consumers.memory import Epochs
 from penchant_consumers.reading import Dead
-from penchant_consumers.stage import BACK_OFF, HELD_BY, Batch
+from penchant_consumers.stage import BACK_OFF, HELD_BY
 from penchant_consumers.users import UserStage
 from penchant_consumers.wholelog import Say, Watch, WholeLog
 

@@ -1,7 +1,7 @@
 """The life of a stage: fetch → prepare → apply → commit, the next batch prepared while one is applied.
 
-There is no waiting for a batch to fill: whatever came while the last one was applied is the next one. So batches are
-small, and learning is quick, while there is little to do, and grow by themselves with the load.
+There is no waiting for a batch to fill: whatever came while the last one was applied is the next one (see ``Ahead``).
+So batches are small, and learning is quick, while there is little to do, and grow by themselves with the load.
 
 A neighbour that fails holds the stage, which tries again with back-off: nothing is skipped, and nothing is committed
 that was not applied. Partitions may be taken away at any moment; what is under way then is finished, which is harmless
@@ -10,9 +10,8 @@ that was not applied. Partitions may be taken away at any moment; what is under 
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -22,6 +21,7 @@ from penchant_adapters.settings_groups import KafkaSettings
 from penchant_adapters.telemetry.metrics import Metrics
 from penchant_core.errors import EncoderFailed, OutOfSpace, Unavailable
 
+from penchant_consumers.batch import Ahead, Batch
 from penchant_consumers.memory import Epochs
 
 POLL = 0.2
@@ -32,28 +32,8 @@ HELD_BY = (Unavailable, EncoderFailed, OutOfSpace)
 """Errors that the same batch may not meet again."""
 _log = structlog.get_logger()
 
-Records = Mapping[TopicPartition, Sequence[Any]]
 P = TypeVar("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records that were fetched together."""
-
-    records: Records
-    epoch: int | None
-    """The assignment they belong to; none when it changed while they were fetched."""
-
-    @property
-    def size(self) -> int:
-        """Records in it."""
-        return sum(map(len, self.records.values()))
-
-    @property
-    def offsets(self) -> dict[TopicPartition, int]:
-        """Where each partition goes on."""
-        return {partition: records[-1].offset + 1 for partition, records in self.records.items()}
 
 
 class Work(Protocol[P]):
@@ -72,6 +52,9 @@ class Work(Protocol[P]):
 
     async def prepare(self, batch: Batch) -> P:
         """Do what needs no state: read, check, encode. May be done again."""
+
+    def joined(self, prepared: P, later: P) -> P:
+        """Return what was prepared of two batches, one after the other, as of one; either may be used up for it."""
 
     async def apply(self, batch: Batch, prepared: P) -> None:
         """Learn and tell. When it returns, the batch may be committed; it may be done again."""
@@ -93,7 +76,7 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
         self._metrics = metrics
         self._measured = metrics.stage(work.name)
         self._settings = settings
-        self._ahead: asyncio.Queue[tuple[Batch, P] | None] = asyncio.Queue(1)
+        self._ahead: Ahead[P] = Ahead(settings.max_batch, work.joined)
         self._stopping = asyncio.Event()
         self._to_commit: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
@@ -106,13 +89,14 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
         async with asyncio.TaskGroup() as tasks:
             fetching = tasks.create_task(self._fetch_all())
             try:
-                while (entry := await self._ahead.get()) is not None:
+                while (entry := await self._ahead.take()) is not None:
                     await self._apply(*entry)
             except StopAsked:
                 fetching.cancel()
         await self._committed()
 
     async def _apply(self, batch: Batch, prepared: P) -> None:
+        self._measured.batch_records.observe(batch.size)
         with self._measured.apply_seconds.time():
             await self._patiently(lambda: self._work.apply(batch, prepared))
         self._applied(batch)
@@ -147,12 +131,11 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
                     await self._patiently(lambda: self._work.assigned(self._consumer))
                 if records:
                     batch = Batch(records, epoch if epoch == self._epochs.now else None)
-                    self._measured.batch_records.observe(batch.size)
                     prepared = await self._patiently(lambda: self._work.prepare(batch))  # noqa: B023 awaited at once
-                    await self._ahead.put((batch, prepared))
+                    await self._ahead.put(batch, prepared)
             except StopAsked:
                 break
-        await self._ahead.put(None)
+        await self._ahead.end()
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it goes well; heartbeats go on meanwhile."""

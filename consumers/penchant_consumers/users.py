@@ -18,9 +18,9 @@ from penchant_core.ports import Encoder
 from penchant_core.tuning import Tuning
 
 from penchant_consumers.around import Guards, PutsAside, Tells
+from penchant_consumers.batch import Batch
 from penchant_consumers.memory import Epochs, Memory
 from penchant_consumers.reading import Dead, ReadingEvents, read
-from penchant_consumers.stage import Batch
 from penchant_consumers.words import unreadable
 
 REMEMBERED_EVENTS = 400_000
@@ -107,6 +107,15 @@ class UserStage:
             dead += [Dead(records[e.offset], failed[e.event.text]) for e in user.events if e.event.text in failed]
             user.events[:] = [e for e in user.events if e.event.text not in failed]
         return dead
+
+    def joined(self, prepared: dict[str, Said], later: Mapping[str, Said]) -> dict[str, Said]:
+        """Return what users did and said in two batches, one after the other."""
+        for user, said in later.items():
+            if (before := prepared.get(user)) is None:
+                prepared[user] = said
+            else:
+                before.events.extend(said.events)
+        return prepared
 
     async def apply(self, batch: Batch, said: Mapping[str, Said]) -> None:
         """Fold, write, tell."""

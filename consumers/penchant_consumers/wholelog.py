@@ -10,7 +10,7 @@ from penchant_adapters.kafka.translation import translating
 from penchant_adapters.settings import Settings
 from penchant_core.errors import LogMismatch
 
-from penchant_consumers.stage import Batch
+from penchant_consumers.batch import Batch
 
 BATCH = 5_000
 """Records learnt in one go: a user is written once for all that they did in them."""

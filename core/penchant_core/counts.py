@@ -38,7 +38,7 @@ def dimension(item_id: str) -> int:
     return RESERVED + int.from_bytes(digest, "little") % (2**32 - RESERVED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """What an item's counts gain."""
 
@@ -52,8 +52,7 @@ def changes_of(flow: Flow) -> dict[str, Change]:
     """Tell every item what a flow means to it: to a target a source's count, to a source more evidence."""
     changes: defaultdict[str, Change] = defaultdict(Change)
     for (source, target), weight in flow.pairs.items():
-        sources = changes[target].sources
-        dim = dimension(source)
+        sources, dim = changes[target].sources, dimension(source)
         sources[dim] = sources.get(dim, 0.0) + weight
         changes[source].sums[0] += weight
     for item_id, weight in flow.visits.items():

@@ -12,6 +12,8 @@ With n_k the evidence there is for the item of signal k and κ pseudo-counts, ``
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,8 +81,7 @@ class Interests:
         return not self.shares
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(NamedTuple):
     """What one thing of a ledger says, before its item or words are looked up."""
 
     event: Event
@@ -91,14 +92,20 @@ class Voice:
     """Item id or words."""
 
 
+_AGE = attrgetter("occurred_at", "event_id")
+
+
 def voices_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[Voice]:
     """Return what the newest distinct things say, newest first."""
     things: dict[tuple[str, str], list[tuple[Event, float]]] = {}
-    for event in sorted(events, key=lambda e: (e.occurred_at, e.event_id), reverse=True):
-        weight = weights.weigh(event.type, event.value)
+    for event in sorted(events, key=_AGE, reverse=True):
+        if not (weight := weights.weigh(event.type, event.value)):
+            continue
         thing = (event.item_id, event.text if not event.item_id else "")
-        if weight and (thing in things or len(things) < scoring.recent):
-            things.setdefault(thing, []).append((event, weight))
+        if thing in things:
+            things[thing].append((event, weight))
+        elif len(things) < scoring.recent:
+            things[thing] = [(event, weight)]
     voices = []
     moments = sorted({said[0][0].occurred_at for said in things.values()}, reverse=True)
     # What is done at one moment, the lines of one order, is equally recent.
@@ -109,11 +116,11 @@ def voices_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> li
         if scoring.half_life_days is not None:
             decay *= 2.0 ** ((moment - moments[0]) / (scoring.half_life_days * DAY))
         # The newest event on a thing decides for or against; the strongest of that side speaks for them all.
-        side = [(event, weight) for event, weight in said if weight * said[0][1] > 0.0]
-        event, weight = max(side, key=lambda one: abs(one[1]))
+        side = said if len(said) == 1 else [one for one in said if one[1] * said[0][1] > 0.0]
+        event, weight = side[0] if len(side) == 1 else max(side, key=lambda one: abs(one[1]))
         if event.item_id:
             voices.append(Voice(event, weight * decay, Source.ITEM, event.item_id))
-        worded = next(((e, w) for e, w in side if e.text), None)
+        worded = next((one for one in side if one[0].text), None)
         if worded is not None and (share := scoring.words if event.item_id else 1.0):
             voices.append(Voice(worded[0], worded[1] * decay * share, Source.TEXT, worded[0].text))
     return voices

@@ -21,7 +21,7 @@ steps that are harmless to repeat.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from penchant_core.counts import Change, Counts, changes_of
 from penchant_core.covisitation import Flow, fold
@@ -86,8 +86,7 @@ def folded(
     return (state if through == state.through else UserState(ledger, through, tuple(gains))), gains
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What one event adds to one item."""
 
     partition: int

@@ -1,5 +1,7 @@
 """Shapes of the numbers that pass through the ports."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,5 +13,5 @@ Matrix = NDArray[np.float32]
 
 def unit(vector: Vector) -> Vector:
     """Return the vector at length 1; a zero vector stays zero."""
-    length = float(np.linalg.norm(vector))
+    length = math.sqrt(float(vector @ vector))
     return vector / np.float32(length) if length > 0.0 else vector

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -167,6 +167,10 @@ class Interrupted:
         for operation in operations:
             await self._collection.write([operation])
             await self._others()
+
+    async def write_all(self, parts: Iterable[Sequence[Operation]]) -> None:
+        for part in parts:
+            await self.write(part)
 
 
 @pytest.mark.parametrize("there", [True, False])

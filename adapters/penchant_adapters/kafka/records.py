@@ -4,7 +4,7 @@
 * ``interests``: how far each partition of events and items is applied, and whom that concerns; to every server.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,14 +30,12 @@ def pairs_values(news: Sequence[Told]) -> list[bytes]:
     """Return the values that tell *news*, all of one partition of the events, in their order."""
     if not news:
         return []
-    rows = (
-        orjson.dumps(
-            [one.offset, one.item_id, *one.change.sums, list(one.change.sources), list(one.change.sources.values())]
-        )
+    rows = [
+        (one.offset, one.item_id, *one.change.sums, [*one.change.sources], [*one.change.sources.values()])
         for one in news
-    )
-    head = b'{"v":%d,"p":%d,"t":[' % (VERSION, news[0].partition)
-    return [head + b",".join(part) + b"]}" for part in _cut(rows)]
+    ]
+    head = b'{"v":%d,"p":%d,"t":' % (VERSION, news[0].partition)
+    return [head + part + b"}" for part in _cut(rows)]
 
 
 def told_of(value: bytes) -> list[Told]:
@@ -81,9 +79,8 @@ class Notice:
 def notices(topic: str, progress: Progress) -> list[Notice]:
     """Return the records that tell *progress* of the partitions of *topic* (``events`` or ``items``)."""
     key = f"{topic}:{progress.partition}".encode()
-    users = (orjson.dumps([e.user_id, e.event_id, e.type, e.item_id, shorten(e.text)]) for e in progress.events)
-    items = (orjson.dumps(item_id) for item_id in progress.items)
-    parts = list(_cut(users if topic == "events" else items)) or [[]]
+    users = [(e.user_id, e.event_id, e.type, e.item_id, shorten(e.text)) for e in progress.events]
+    parts = _cut(users if topic == "events" else progress.items)
     common = b'{"v":%d,"topic":"%s","p":%d,"at":%d,"trace":%s' % (
         VERSION,
         topic.encode(),
@@ -93,7 +90,7 @@ def notices(topic: str, progress: Progress) -> list[Notice]:
     )
     # Only the last says how far, so that nobody takes a part for the whole.
     return [
-        Notice(key, common + b',"through":%d,"what":[%s]}' % (through, b",".join(part)))
+        Notice(key, common + b',"through":%d,"what":%s}' % (through, part))
         for part, through in zip(parts, [NOTHING] * (len(parts) - 1) + [progress.through], strict=True)
     ]
 
@@ -129,15 +126,10 @@ def _document(value: bytes) -> dict[str, Any]:
     return document
 
 
-def _cut(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Cut rows into runs of some ``RECORD_BYTES``."""
-    part: list[bytes] = []
-    size = 0
-    for row in rows:
-        if part and size + len(row) > RECORD_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(row)
-        size += len(row) + 1
-    if part:
-        yield part
+def _cut(rows: Sequence[Any]) -> list[bytes]:
+    """Return rows as JSON lists of ``RECORD_BYTES`` at most, or of a single row."""
+    whole = orjson.dumps(rows)
+    if len(whole) <= RECORD_BYTES or len(rows) == 1:
+        return [whole]
+    half = len(rows) // 2
+    return _cut(rows[:half]) + _cut(rows[half:])

@@ -1,6 +1,7 @@
 """One collection, by its name or alias: bounded reads, batches of writes, our errors."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from qdrant_client import AsyncQdrantClient, grpc
@@ -9,7 +10,7 @@ from penchant_adapters.qdrant.connection import translating
 from penchant_adapters.qdrant.protocol import Found, Operation, found, ids
 from penchant_adapters.settings_groups import QdrantSettings
 
-SLICE = 64
+SLICE = 128
 """Points read or written in one request: a few milliseconds of the event loop."""
 
 _ORDERINGS = {"weak": grpc.Weak, "medium": grpc.Medium, "strong": grpc.Strong}
@@ -39,6 +40,18 @@ class Collection:
             )
             with translating(f"writing to {self._name}"):
                 await self._client.grpc_points.UpdateBatch(request, timeout=self._timeout)
+
+    async def write_all(self, parts: Iterable[Sequence[Operation]]) -> None:
+        """Apply parts that do not depend on each other: the next one is laid out while the last is written."""
+        writing: asyncio.Task[None] | None = None
+        for part in parts:
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(self.write(part))
+            # It is on its way before the next part is begun.
+            await asyncio.sleep(0)
+        if writing is not None:
+            await writing
 
     async def read(
         self, points: Sequence[int], *, payload: bool | Sequence[str] = True, vectors: Sequence[str] = ()

@@ -13,7 +13,7 @@ from penchant_core.tuning import Covisitation
 from penchant_adapters.payloads import GONE
 from penchant_adapters.points import META
 from penchant_adapters.qdrant.collection import Collection
-from penchant_adapters.qdrant.protocol import point_struct, set_payload, upsert
+from penchant_adapters.qdrant.protocol import Point, set_payload, upsert
 
 LAYOUT = 1
 
@@ -40,7 +40,7 @@ async def made(items: Collection, model: str, dim: int, settings: Covisitation, 
         "covisitation": orjson.dumps(asdict(settings)).decode(),
         "store_id": store_id or uuid.uuid4().hex[:16],
     }
-    await items.write([upsert([point_struct(META, {}, payload)], insert_only=True)])
+    await items.write([upsert([Point(META, {}, payload)], insert_only=True)])
 
 
 async def identified(items: Collection) -> Identity | None:

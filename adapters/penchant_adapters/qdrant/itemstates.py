@@ -12,7 +12,6 @@ from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Item
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
-from qdrant_client import grpc
 
 from penchant_adapters.lru import Recent
 from penchant_adapters.payloads import GONE, item_of, item_payload
@@ -22,12 +21,12 @@ from penchant_adapters.qdrant.items import EVIDENCE, TOLD, QdrantCatalogue, told
 from penchant_adapters.qdrant.protocol import (
     Found,
     Operation,
+    Point,
     Sparse,
     Vectors,
     delete_vectors,
     exactly,
     older,
-    point_struct,
     set_payload,
     update_vectors,
     upsert,
@@ -64,27 +63,28 @@ class QdrantItems(QdrantCatalogue):
     async def write_counts(self, items: Mapping[str, ItemCounts], offset: int) -> None:
         """Write the counts of items, each unless it was written with this offset or a later one."""
         news = [(i, counts) for i, counts in items.items() if (self._last.get(i) or (NOTHING,))[0] < offset]
-        for start in range(0, len(news), SLICE):
-            part = news[start : start + SLICE]
-            operations = self._counting(part, offset)
-            # What the store has is unknown until it has answered.
-            for item_id, _ in part:
-                self._last.drop(item_id)
-            await self._collection.write(operations)
-            await self._settle(part, offset)
-            for item_id, counts in part:
-                self._last.put(item_id, (offset, counts))
-                self._recount(item_id, counts.counts)
+        if not news:
+            return
+        await self._collection.write_all(
+            self._counting(news[start : start + SLICE], offset) for start in range(0, len(news), SLICE)
+        )
+        await self._settle(news, offset)
+        for item_id, counts in news:
+            self._last.put(item_id, (offset, counts))
+            self._recount(item_id, counts.counts)
 
     def _counting(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> list[Operation]:
         operations: list[Operation] = []
         if absent := [item_id for item_id, _ in items if self._last.get(item_id) is None]:
-            places = [point_struct(point_id(i), {}, _gone(i)) for i in absent]
+            places = [Point(point_id(i), {}, _gone(i)) for i in absent]
             operations.append(upsert(places, insert_only=True))
         changes = {point_id(item_id): self._changed(item_id, counts) for item_id, counts in items}
         # The fence goes up after what it stands for: a batch cut short is done again, not passed over.
         operations.append(update_vectors(changes, older("at", offset)))
         operations.append(set_payload({"at": offset}, list(changes), older("at", offset)))
+        # What the store has is unknown until it has answered.
+        for item_id, _ in items:
+            self._last.drop(item_id)
         return operations
 
     async def _settle(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> None:
@@ -164,14 +164,14 @@ class QdrantItems(QdrantCatalogue):
             self._last.drop(one.item_id)
             self._recent.drop(one.item_id)
 
-    def _stored(self, one: StoredItem) -> grpc.PointStruct:
+    def _stored(self, one: StoredItem) -> Point:
         payload = _gone(one.item_id) if one.item is None else _described(one.item)
         # A fence of none stays absent.
         payload |= {key: offset for key, offset in (("at", one.at), ("rev", one.rev)) if offset != NOTHING}
         vectors = self._laid_out(one.counts)
         if one.vector is not None:
             vectors[CONTENT] = one.vector
-        return point_struct(point_id(one.item_id), vectors, payload)
+        return Point(point_id(one.item_id), vectors, payload)
 
     async def all(self) -> AsyncIterator[list[StoredItem]]:
         """Yield every item, those that are gone too, in pages."""
@@ -205,8 +205,8 @@ def _gone(item_id: str) -> dict[str, Any]:
     return _described(Item(item_id)) | {"status": GONE}
 
 
-def _whole(point: int, payload: dict[str, Any], vector: Vector | None) -> grpc.PointStruct:
-    return point_struct(point, {} if vector is None else {CONTENT: vector}, payload)
+def _whole(point: int, payload: dict[str, Any], vector: Vector | None) -> Point:
+    return Point(point, {} if vector is None else {CONTENT: vector}, payload)
 
 
 def _replacing(point: int, offset: int, payload: dict[str, Any], vector: Vector | None) -> list[Operation]:

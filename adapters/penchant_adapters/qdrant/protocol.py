@@ -4,9 +4,10 @@ The client's own models are checked field by field and then turned into these me
 numbers that costs ten times as much as the rest of the call.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from penchant_core.vectors import Vector
@@ -34,6 +35,22 @@ class Found:
 Vectors = Mapping[str, Vector | Sparse]
 
 
+@lru_cache
+def _packed(size: int) -> bytes:
+    """Return what stands before a packed field, the first of its message, of so many bytes: its tag and a varint."""
+    head = bytearray(b"\x0a")
+    while size > 0x7F:  # noqa: PLR2004 seven bits a byte
+        head.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes((*head, size))
+
+
+def _fill_dense(message: grpc.DenseVector, vector: Vector) -> None:
+    # On the wire, a packed field of floats is the array itself: taken as that, it costs a fiftieth of number by number.
+    floats = vector.astype("<f4", copy=False).tobytes()
+    message.MergeFromString(_packed(len(floats)) + floats)
+
+
 def found(point: grpc.RetrievedPoint) -> Found:
     """Return a point that was read."""
     dense: dict[str, Vector] = {}
@@ -58,23 +75,27 @@ def _plain(value: grpc.Value) -> Any:
     return None if kind in (None, "null_value") else getattr(value, kind)
 
 
-def payload_values(payload: Mapping[str, Any]) -> dict[str, grpc.Value]:
-    """Return a payload."""
-    return {key: _value(one) for key, one in payload.items()}
+def _fill_payload(fields: MutableMapping[str, grpc.Value], payload: Mapping[str, Any]) -> None:
+    for key, one in payload.items():
+        _fill_value(fields[key], one)
 
 
-def _value(one: Any) -> grpc.Value:
+def _fill_value(value: grpc.Value, one: Any) -> None:
     if isinstance(one, str):
-        return grpc.Value(string_value=one)
-    if isinstance(one, int):
-        return grpc.Value(integer_value=one)
-    if isinstance(one, float):
-        return grpc.Value(double_value=one)
-    if isinstance(one, dict):
-        return grpc.Value(struct_value=grpc.Struct(fields=payload_values(one)))
-    if isinstance(one, list):
-        return grpc.Value(list_value=grpc.ListValue(values=[_value(part) for part in one]))
-    return grpc.Value(null_value=grpc.NULL_VALUE)
+        value.string_value = one
+    elif isinstance(one, int):
+        value.integer_value = one
+    elif isinstance(one, float):
+        value.double_value = one
+    elif isinstance(one, dict):
+        value.struct_value.SetInParent()
+        _fill_payload(value.struct_value.fields, one)
+    elif isinstance(one, list):
+        value.list_value.SetInParent()
+        for part in one:
+            _fill_value(value.list_value.values.add(), part)
+    else:
+        value.null_value = grpc.NULL_VALUE
 
 
 def ids(points: Iterable[int]) -> list[grpc.PointId]:
@@ -82,37 +103,48 @@ def ids(points: Iterable[int]) -> list[grpc.PointId]:
     return [grpc.PointId(num=point) for point in points]
 
 
-def _vectors(vectors: Vectors) -> grpc.Vectors:
-    named = {name: _vector(one) for name, one in vectors.items()}
-    return grpc.Vectors(vectors=grpc.NamedVectors(vectors=named))
+class Point(NamedTuple):
+    """A whole point."""
+
+    point: int
+    vectors: Vectors
+    payload: Mapping[str, Any]
 
 
-def _vector(vector: Vector | Sparse) -> grpc.Vector:
-    if isinstance(vector, Sparse):
-        return grpc.Vector(sparse=grpc.SparseVector(indices=vector.dims, values=vector.values))
-    return grpc.Vector(dense=grpc.DenseVector(data=vector.tolist()))
+def _fill_vectors(named: MutableMapping[str, grpc.Vector], vectors: Vectors) -> None:
+    for name, one in vectors.items():
+        if isinstance(one, Sparse):
+            named[name].sparse.indices.extend(one.dims)
+            named[name].sparse.values.extend(one.values)
+        else:
+            _fill_dense(named[name].dense, one)
 
 
-def point_struct(point: int, vectors: Vectors, payload: Mapping[str, Any]) -> grpc.PointStruct:
-    """Return a whole point."""
-    return grpc.PointStruct(id=grpc.PointId(num=point), vectors=_vectors(vectors), payload=payload_values(payload))
-
-
+# Messages are filled where they stand: one that is made by itself is copied at each level that it is put into.
 Operation = grpc.PointsUpdateOperation
 
 
-def upsert(
-    points: Sequence[grpc.PointStruct], *, only: grpc.Filter | None = None, insert_only: bool = False
-) -> Operation:
+def upsert(points: Iterable[Point], *, only: grpc.Filter | None = None, insert_only: bool = False) -> Operation:
     """Write whole points; one that is not there is inserted whatever *only* says."""
     mode = grpc.InsertOnly if insert_only else None
-    return Operation(upsert=Operation.PointStructList(points=points, update_filter=only, update_mode=mode))
+    operation = Operation(upsert=Operation.PointStructList(update_filter=only, update_mode=mode))
+    for one in points:
+        point = operation.upsert.points.add()
+        point.id.num = one.point
+        point.vectors.vectors.SetInParent()
+        _fill_vectors(point.vectors.vectors.vectors, one.vectors)
+        _fill_payload(point.payload, one.payload)
+    return operation
 
 
 def update_vectors(changes: Mapping[int, Vectors], only: grpc.Filter) -> Operation:
     """Write vectors of points that are there."""
-    points = [grpc.PointVectors(id=grpc.PointId(num=p), vectors=_vectors(one)) for p, one in changes.items()]
-    return Operation(update_vectors=Operation.UpdateVectors(points=points, update_filter=only))
+    operation = Operation(update_vectors=Operation.UpdateVectors(update_filter=only))
+    for number, vectors in changes.items():
+        point = operation.update_vectors.points.add()
+        point.id.num = number
+        _fill_vectors(point.vectors.vectors.vectors, vectors)
+    return operation
 
 
 def delete_vectors(points: Sequence[int], names: Sequence[str], only: grpc.Filter) -> Operation:
@@ -128,7 +160,9 @@ def set_payload(payload: Mapping[str, Any], points: Sequence[int], only: grpc.Fi
     selector = grpc.PointsSelector(points=grpc.PointsIdsList(ids=ids(points)))
     if only is not None:
         selector = grpc.PointsSelector(filter=among(points, only))
-    return Operation(set_payload=Operation.SetPayload(payload=payload_values(payload), points_selector=selector))
+    operation = Operation(set_payload=Operation.SetPayload(points_selector=selector))
+    _fill_payload(operation.set_payload.payload, payload)
+    return operation
 
 
 def among(points: Iterable[int], only: grpc.Filter | None = None) -> grpc.Filter:
@@ -176,7 +210,8 @@ def query(
     if isinstance(vector, Sparse):
         asked = grpc.VectorInput(sparse=grpc.SparseVector(indices=vector.dims, values=vector.values))
     else:
-        asked = grpc.VectorInput(dense=grpc.DenseVector(data=vector.tolist()))
+        asked = grpc.VectorInput()
+        _fill_dense(asked.dense, vector)
     return grpc.QueryPoints(
         query=grpc.Query(nearest=asked),
         using=using,

@@ -14,7 +14,7 @@ from qdrant_client import grpc
 from penchant_adapters.payloads import flow_of_rows, flow_rows, ledger_of, ledger_payload
 from penchant_adapters.points import META, point_id
 from penchant_adapters.qdrant.collection import SLICE, Collection
-from penchant_adapters.qdrant.protocol import Vectors, point_struct, upsert, within
+from penchant_adapters.qdrant.protocol import Point, Vectors, upsert, within
 from penchant_adapters.stored import StoredUser
 
 INTEREST = "interest"
@@ -48,13 +48,14 @@ class QdrantUsers:
     async def write(self, users: Mapping[str, Written]) -> None:
         """Write users, each unless the store has it as far or further already."""
         entries = list(users.items())
-        for start in range(0, len(entries), SLICE):
-            # A condition is one for all points of an operation, hence an operation for every user.
-            operations = [
+        # A condition is one for all points of an operation, hence an operation for every user.
+        await self._collection.write_all(
+            [
                 upsert([_point(user_id, user)], only=_before(user.state.through))
                 for user_id, user in entries[start : start + SLICE]
             ]
-            await self._collection.write(operations)
+            for start in range(0, len(entries), SLICE)
+        )
 
     async def put_all(self, users: Sequence[StoredUser]) -> None:
         """Write users whatever is there: for copying into a store that nobody else writes to."""
@@ -89,7 +90,7 @@ def _before(through: int) -> grpc.Filter:
     return grpc.Filter(must=[within("through", lt=float(through))])
 
 
-def _point(user_id: str, user: Written) -> grpc.PointStruct:
+def _point(user_id: str, user: Written) -> Point:
     pending = [[gain.offset, *flow_rows(gain.flow)] for gain in user.state.pending]
     payload = ledger_payload(user_id, user.state.ledger) | {
         "through": user.state.through,
@@ -98,7 +99,7 @@ def _point(user_id: str, user: Written) -> grpc.PointStruct:
         "words": orjson.dumps({text: _half(vector) for text, vector in user.words.items()}).decode(),
     }
     vectors: Vectors = {} if user.interest is None else {INTEREST: user.interest}
-    return point_struct(point_id(user_id), vectors, payload)
+    return Point(point_id(user_id), vectors, payload)
 
 
 def _half(vector: Vector) -> str:
