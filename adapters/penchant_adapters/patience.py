@@ -24,10 +24,14 @@ async def patiently(attempt: Callable[[], Awaitable[T]], seconds: float, what: s
     pause = FIRST_PAUSE
     while True:
         try:
-            return await attempt()
+            found = await attempt()
         except Unavailable as error:
             if loop.time() + pause > deadline:
                 raise
             _log.warning(f"waiting for {what}", again_in=round(pause, 1), error=str(error))
+        else:
+            if pause > FIRST_PAUSE:
+                _log.info(f"no longer waiting for {what}")
+            return found
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 processes that began together should part
         pause = min(2.0 * pause, LONGEST_PAUSE)

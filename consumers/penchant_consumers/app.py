@@ -5,7 +5,7 @@ The second insists; nothing is lost by it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from penchant_adapters.settings import Settings
 from penchant_adapters.settings_groups import KafkaSettings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry
 from penchant_adapters.telemetry.timed import timed
+from penchant_core.errors import Unavailable
 from penchant_core.pipeline import Reader
 from penchant_core.ports import Encoder
 from threadpoolctl import threadpool_limits
@@ -73,8 +74,16 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
         tune_interpreter()
         telemetry.ready = lambda: next((stage.held for stage in stages if stage.held), "")
         yield stages
-        for guard in builder.guards:
+        await _last_notes(builder.guards)
+
+
+async def _last_notes(guards: Sequence[Guard]) -> None:
+    try:
+        for guard in guards:
             await guard.remember()
+    except Unavailable as error:
+        # They help the next one to know the log again; the notes of a second ago do so as well.
+        _log.warning("the store does not take the last notes of how far the log is learnt", error=str(error))
 
 
 async def _opened(settings: Settings, encoder: Encoder, stack: AsyncExitStack) -> QdrantStore:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from penchant_adapters.kafka.connection import consumer as new_consumer
 from penchant_adapters.kafka.connection import started
 from penchant_adapters.settings_groups import KafkaSettings
-from penchant_core.errors import LogMismatch
+from penchant_core.errors import LogMismatch, Unavailable
 from penchant_core.log import Checkpoint, Checkpoints
 
 from penchant_consumers.batch import Batch
@@ -54,6 +54,9 @@ class Guard:
             await self._refuse_another(consumer, points)
 
     def _refuse_recut(self, topic: str, count: int) -> None:
+        if not count:
+            # So it is right after the start of a broker, too.
+            raise Unavailable(f"the topic {topic} is not there; is it made? run: penchant topics create")
         if count != self.partitions:
             raise LogMismatch(
                 f"{topic} has {count} partitions instead of {self.partitions}: partitions cannot be added to a log "

@@ -105,6 +105,17 @@ async def test_a_store_that_is_gone_for_a_while_holds_the_consumer_and_loses_not
     assert await asyncio.to_thread(consumer.stop) == 0
 
 
+async def test_a_consumer_that_is_asked_to_end_while_the_store_is_gone_ends_in_order(cluster: Cluster) -> None:
+    consumer = cluster.consume()
+    await cluster.produce(Load(SEED + 6).events(20))
+    await cluster.caught_up()
+    cluster.qdrant.kill()
+    try:
+        assert await asyncio.to_thread(consumer.stop) == 0
+    finally:
+        await asyncio.to_thread(cluster.qdrant.start)
+
+
 async def test_a_broker_that_restarts_and_one_that_is_killed_lose_nothing(
     qdrant: QdrantProcess, prefix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

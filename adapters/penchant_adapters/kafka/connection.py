@@ -1,14 +1,12 @@
 """Connections to Kafka: clients made from the settings, a patient start, foreign errors turned into ours."""
 
 import asyncio
-import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,6 +17,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from penchant_core.errors import InvalidSetting, Unavailable
 
 from penchant_adapters.kafka.translation import translating
+from penchant_adapters.patience import patiently
 from penchant_adapters.settings_groups import KafkaSettings
 
 REQUEST_MS = 20_000
@@ -29,11 +28,8 @@ RECORD_OVERHEAD = 1 << 10
 DEAD_LETTER_OVERHEAD = 64 << 10
 """Bytes of headers that a dead letter has more than its record, and of its frame."""
 _BATCH_BYTES = 64 << 10
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 Client = TypeVar("Client")
-
-_log = structlog.get_logger(__name__)
 
 
 def connection(settings: KafkaSettings, client_id: str = "penchant") -> dict[str, Any]:
@@ -142,24 +138,7 @@ async def _greet(host: str, port: int, arguments: Mapping[str, Any]) -> None:
 
 async def connected_with_patience(settings: KafkaSettings) -> None:
     """Wait until a broker answers, for ``start_timeout`` seconds at most; wrong credentials fail at once."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + settings.start_timeout
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            await probe(settings)
-        except Unavailable as failure:
-            longest = min(_FIRST_PAUSE * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
-            pause = longest * random.uniform(0.5, 1.0)  # noqa: S311 processes that began together should part
-            if loop.time() + pause > deadline:
-                raise
-            _log.warning("kafka cannot be reached", attempt=attempt, retry_in=round(pause, 2), error=str(failure))
-            await asyncio.sleep(pause)
-        else:
-            if attempt > 1:
-                _log.info("kafka is reached", attempt=attempt)
-            return
+    await patiently(lambda: probe(settings), settings.start_timeout, "Kafka")
 
 
 def _tls(settings: KafkaSettings) -> ssl.SSLContext:

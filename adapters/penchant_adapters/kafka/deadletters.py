@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from penchant_core.errors import LogMismatch
+from penchant_core.errors import Unavailable
 
 from penchant_adapters.kafka.connection import DEAD_LETTER_OVERHEAD, producer
 from penchant_adapters.kafka.topics import Topics
@@ -64,7 +64,7 @@ class DeadLetters:
         """Write a consumer's *record* that failed with *error*, durably.
 
         *stage* is one of Connect's: KEY_CONVERTER, VALUE_CONVERTER, HEADER_CONVERTER, TRANSFORMATION or TASK_PUT.
-        Raises ``Unavailable``, ``LogMismatch``, ``InvalidSetting``.
+        Raises ``Unavailable`` and ``InvalidSetting``.
         """
         await self._rate.passed()
         about = {
@@ -93,7 +93,8 @@ async def send_exactly(
 ) -> "asyncio.Future[Any]":
     """Send a record as it is, also one with neither key nor value; return what tells that it was written."""
     if partition not in await sender.partitions_for(topic):
-        raise LogMismatch(f"{topic} has no partition {partition}; run: penchant topics check")
+        # A broker that has just been started does not know all of its partitions yet: it may go well in a while.
+        raise Unavailable(f"{topic} has no partition {partition}; if that stays so, run: penchant topics check")
     # ``send`` refuses records without key and value; a batch of one takes them.
     batch = sender.create_batch()
     batch.append(timestamp=None, key=key, value=value, headers=list(headers))

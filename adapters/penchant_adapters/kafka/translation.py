@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from aiokafka import errors
-from penchant_core.errors import InvalidSetting, LogMismatch, PenchantError, Unavailable
+from penchant_core.errors import InvalidSetting, PenchantError, Unavailable
 
 from penchant_adapters.settings_groups import KafkaSettings
 
@@ -57,7 +57,8 @@ def _forbidden(error: BaseException, settings: KafkaSettings, _: str) -> Penchan
 
 
 def _missing(error: BaseException, _: KafkaSettings, place: str) -> PenchantError:
-    return LogMismatch(f"the topic is not there ({place}: {_said(error)}); run: penchant topics create")
+    # A broker that has just been started does not know its topics yet: it may go well in a while.
+    return Unavailable(f"the topic is not there ({place}: {_said(error)}); is it made? run: penchant topics create")
 
 
 def _too_large(error: BaseException, _: KafkaSettings, place: str) -> PenchantError:
