@@ -12,7 +12,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from penchant.v1 import event_pb2
 from penchant_adapters import contract
 from penchant_adapters.kafka.decoding import Undecodable, event_message
 from penchant_adapters.kafka.topics import create, partition_of
-from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
+from penchant_adapters.qdrant.store import QdrantStore
 from penchant_adapters.settings import Settings
 from penchant_adapters.settings_groups import KafkaSettings, QdrantSettings
 from penchant_bench.neighbours.kafka import Broker
 from penchant_bench.neighbours.process import Guarded
 from penchant_bench.neighbours.qdrant import QdrantProcess
+from penchant_bench.speed.cluster import opened
 from penchant_core.counts import Counts, changes_of
 from penchant_core.covisitation import Flow, added, fold
 from penchant_core.errors import InvalidField, Unavailable
@@ -181,14 +182,9 @@ class Cluster:
                     found[place.partition] += records
             return found
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[QdrantStore]:
+    def opened(self) -> AbstractAsyncContextManager[QdrantStore]:
         """The store, read by nobody else's eyes."""
-        settings = self.settings
-        async with open_qdrant(
-            settings.store, None, None, settings.covisitation, settings.qdrant, create=False
-        ) as store:
-            yield store
+        return opened(self.settings)
 
     async def made(self) -> None:
         """Wait until a consumer has made the store."""

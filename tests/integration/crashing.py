@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from penchant_adapters.encoders import CachedEncoder
+from penchant_adapters.kafka.deadletters import DeadLetters
 from penchant_adapters.process import run
 from penchant_adapters.qdrant.itemstates import QdrantItems
 from penchant_adapters.qdrant.users import QdrantUsers
@@ -25,6 +26,7 @@ STEPS: dict[str, tuple[type[Any], str]] = {
     "tell": (Telling, "tell"),
     "count": (QdrantItems, "write_counts"),
     "put": (QdrantItems, "put_items"),
+    "letter": (DeadLetters, "write"),
     "commit": (AIOKafkaConsumer, "commit"),
 }
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from penchant.v1.catalog_pb2 import UpsertItemsRequest
 from penchant.v1.event_pb2 import Event
@@ -29,6 +28,7 @@ from penchant.v1.recommendation_pb2 import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.integration.collector import attributes, collecting
 from tests.integration.conftest import Client, catalogue
 
 PATIENCE = 20.0
@@ -226,44 +226,6 @@ async def test_calls_are_counted_exactly_with_their_codes_and_messages(tmp_path:
             assert sent.get((kind, method), 0) == (3 if method == "RecordEvents" else answered), method
     assert value(samples, "penchant_streams_open") == 0
     assert value(samples, "penchant_pushes_total") == 3
-
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """What traces are sent to."""
-
-    def __init__(self) -> None:
-        self.requests: list[trace_service_pb2.ExportTraceServiceRequest] = []
-
-    async def Export(  # noqa: N802 the name is gRPC's
-        self, request: trace_service_pb2.ExportTraceServiceRequest, context: Any
-    ) -> trace_service_pb2.ExportTraceServiceResponse:
-        self.requests.append(request)
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-    def spans(self) -> list[Span]:
-        return [
-            span
-            for request in self.requests
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-
-@asynccontextmanager
-async def collecting() -> AsyncIterator[tuple[Collector, str]]:
-    collector, server = Collector(), grpc.aio.server()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield collector, f"http://127.0.0.1:{port}"
-    finally:
-        await server.stop(0)
-
-
-def attributes(span: Span) -> dict[str, str]:
-    return {pair.key: pair.value.string_value for pair in span.attributes}
 
 
 @pytest.mark.parametrize("log_format", ["auto", "json"])

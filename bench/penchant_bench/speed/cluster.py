@@ -146,14 +146,12 @@ class Cluster:
             found: dict[TopicPartition, int] = await one.end_offsets(places)
             return found
 
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[QdrantStore]:
-        """Open the store inside the block; a consumer has made it."""
-        settings = self.settings
-        async with open_qdrant(
-            settings.store, None, None, settings.covisitation, settings.qdrant, create=False
-        ) as store:
-            yield store
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[QdrantStore]:
+    """Open the store inside the block; a consumer has made it."""
+    async with open_qdrant(settings.store, None, None, settings.covisitation, settings.qdrant, create=False) as store:
+        yield store
 
 
 def cpu_seconds(pid: int) -> float:

@@ -14,7 +14,7 @@ from penchant_core.tuning import Tuning
 from penchant_bench.speed.catalogue import Shop, user_id
 from penchant_bench.speed.catching import clicks, watching
 from penchant_bench.speed.client import connected
-from penchant_bench.speed.cluster import Cluster, cluster, memory_bytes, note
+from penchant_bench.speed.cluster import Cluster, cluster, memory_bytes, note, opened
 from penchant_bench.speed.figure import Figure, Figures, Options
 from penchant_bench.speed.footprint import disk_bytes
 from penchant_bench.speed.shelf import Shelf, shelf_of
@@ -67,12 +67,12 @@ async def _users(ground: Cluster, shelf: Shelf, sizes: tuple[int, ...]) -> Figur
     figures, users = {}, _written(shelf)
     message = sum(event.ByteSize() for event in clicks(shelf.shop, 1_000)) / 1_000
     written = message * EVENTS_PER_USER + shelf.dim * 4
-    async with ground.opened() as opened:
+    async with opened(ground.settings) as kept:
         disk, memory, count = disk_bytes(store.folder), memory_bytes(store.pid), 0
         for size in sizes:
             while count < size:
                 page = [next(users) for _ in range(min(PAGE, size - count))]
-                await opened.users.put_all(page)
+                await kept.users.put_all(page)
                 count += len(page)
             of = f"{size:,} users of {EVENTS_PER_USER} events"
             grown = {"disk": disk_bytes(store.folder) - disk, "memory of the store": memory_bytes(store.pid) - memory}
