@@ -51,7 +51,11 @@ async def asked_to_stop() -> AsyncIterator[asyncio.Event]:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run *main* in the fastest event loop that there is."""
+    """Run *main* in the fastest event loop that there is.
+
+    What speaks with Kafka runs in asyncio's own: in uvloop's, a write to a connection that is just closing raises an
+    error that aiokafka 0.14 does not expect, and when the broker dies at the wrong moment its client stands for good.
+    """
     try:
         import uvloop  # noqa: PLC0415 not on Windows
     except ModuleNotFoundError:

@@ -1,5 +1,6 @@
 """``penchant consume`` and ``penchant serve``: the processes of a cluster."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -34,15 +35,15 @@ def consume_command(
     `penchant topics create`. Settings: PENCHANT_KAFKA__BOOTSTRAP, PENCHANT_STORE; all of them: `penchant config`.
     Stop it with Ctrl-C or SIGTERM: what is under way is finished and committed.
     """
-    from penchant_adapters.process import run  # noqa: PLC0415 slow to import and not always installed
-    from penchant_adapters.settings import Settings  # noqa: PLC0415
+    from penchant_adapters.settings import Settings  # noqa: PLC0415 slow to import and not always installed
     from penchant_adapters.telemetry.logs import configured  # noqa: PLC0415
     from penchant_consumers.app import consume  # noqa: PLC0415
 
     with _told():
         settings = Settings.read()
         configured(settings.telemetry)
-        run(consume(settings, stage.value))
+        # Not in uvloop's loop: see `penchant_adapters.process.run`.
+        asyncio.run(consume(settings, stage.value))
 
 
 def serve_command(
@@ -55,8 +56,7 @@ def serve_command(
     It needs a consumer somewhere (`penchant consume`). Settings: PENCHANT_KAFKA__BOOTSTRAP, PENCHANT_STORE; all of
     them: `penchant config`. Stop it with Ctrl-C or SIGTERM: streams say farewell with a token to go on with.
     """
-    from penchant_adapters.process import run  # noqa: PLC0415 slow to import and not always installed
-    from penchant_adapters.settings import Settings  # noqa: PLC0415
+    from penchant_adapters.settings import Settings  # noqa: PLC0415 slow to import and not always installed
     from penchant_adapters.telemetry.logs import configured  # noqa: PLC0415
     from penchant_server.cluster import serve  # noqa: PLC0415
 
@@ -67,7 +67,7 @@ def serve_command(
             if settings.listen.endswith(":0"):
                 raise InvalidSetting("several processes need a port to share; 0 is none", field="listen")
             raise typer.Exit(_several(settings.listen, processes))
-        run(serve(settings, number=worker or 0, shared_port=worker is not None))
+        asyncio.run(serve(settings, number=worker or 0, shared_port=worker is not None))
 
 
 def _several(listen: str, processes: int) -> int:

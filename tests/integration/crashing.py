@@ -3,6 +3,7 @@
 ``python -m tests.integration.crashing before|after|freeze STEP N``; a step is one of ``STEPS``.
 """
 
+import asyncio
 import os
 import signal
 import sys
@@ -12,7 +13,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from penchant_adapters.encoders import CachedEncoder
 from penchant_adapters.kafka.deadletters import DeadLetters
-from penchant_adapters.process import run
 from penchant_adapters.qdrant.itemstates import QdrantItems
 from penchant_adapters.qdrant.users import QdrantUsers
 from penchant_adapters.settings import Settings
@@ -58,7 +58,7 @@ def main(when: str, name: str, number: int) -> None:
     setattr(place, method, armed(getattr(place, method), when, number))
     settings = Settings.read()
     configured(settings.telemetry)
-    run(consume(settings))
+    asyncio.run(consume(settings))
 
 
 if __name__ == "__main__":
