@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
 from aiokafka import AIOKafkaConsumer
 from penchant_adapters.kafka.records import Progress, StrangeRecord, told_of
@@ -22,6 +23,10 @@ from penchant_consumers.words import unreadable
 
 REMEMBERED_ITEMS = 50_000
 """Items whose counts are kept in memory, some 4 kB each at most."""
+ENOUGH = 2_000
+"""Changes of counts in a batch above which a larger one would hardly cost less each."""
+REST = 2.0
+"""Times what a smaller batch took, to wait for more before the next: counts may be late, interests may not."""
 TURN = 100
 """Items after which others have a turn of the event loop."""
 
@@ -125,6 +130,7 @@ class ItemStage:
 
     async def apply(self, batch: Batch, shelved: Shelved) -> None:
         """Write the items, then the counts; tell of the items."""
+        begun, told = monotonic(), sum(map(len, shelved.news.values()))
         with traces.consumed(self.topics[0], self.name, batch.size, ()):
             for part in shelved.items.values():
                 await self._put(part)
@@ -137,6 +143,8 @@ class ItemStage:
                 await self.count(news, offset, batch.epoch)
             await self._tell(batch, shelved)
         await self._guard.learnt(batch)
+        if 0 < told < ENOUGH:
+            await asyncio.sleep(REST * (monotonic() - begun))
 
     async def _put(self, part: dict[str, tuple[int, Item | None]]) -> None:
         put = [(offset, item) for offset, item in part.values() if item is not None]
