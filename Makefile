@@ -42,7 +42,8 @@ proto: $(SETUP_DEV) ## generate the Python stubs from protos/
 	$(BIN)/python scripts/proto.py
 
 bench: $(SETUP_DEV) ## measure everything that bench/RESULTS.md shows
-	$(BIN)/penchant bench all $(ARGS)
+	$(BIN)/penchant bench all --json bench/results --plot bench $(ARGS)
+	$(BIN)/python -m penchant_bench.report
 
 lock: $(UV) ## choose exact versions anew, into requirements*.lock
 	$(UV) lock -q --upgrade

@@ -25,7 +25,7 @@ NAMES = (*ALONE, *CLUSTER)
 def bench_command(
     name: Annotated[str, typer.Argument(help=f"Measurement: {', '.join(NAMES)}, or all.")],
     json: Annotated[
-        Path | None, typer.Option(help="File to write the figures to; with all, a folder for one file each.")
+        Path | None, typer.Option(help="File to write the figures to, or a folder for a file of each measurement.")
     ] = None,
     items: Annotated[int | None, typer.Option(min=100, help="Items of the catalogue, instead of the usual.")] = None,
     seconds: Annotated[
@@ -34,7 +34,7 @@ def bench_command(
     quick: Annotated[bool, typer.Option("--quick", help="Small and short: shows that it works, not how fast.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="SVG file for the curves of growth and catchup; with all, a folder for one file each."),
+        typer.Option(help="SVG file for the curves of growth and catchup, or a folder for a file of each."),
     ] = None,
 ) -> None:
     """Measure the speed of the service, a process of its own, beside what its bare parts take on this machine.
@@ -44,7 +44,7 @@ def bench_command(
     if name not in (*NAMES, "all"):
         raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}, all", param_hint="NAME")
     for chosen in NAMES if name == "all" else (name,):
-        picture = plot / f"{chosen}.svg" if plot is not None and name == "all" else plot
+        picture = plot / f"{chosen}.svg" if plot is not None and (name == "all" or plot.is_dir()) else plot
         options = Options(items, seconds, quick, picture)
         load, begin = os.getloadavg()[0], time.perf_counter()
         # Imported when used: some need what others do not, matplotlib for one.
@@ -58,7 +58,7 @@ def bench_command(
             settings["note"] = measurement.note()
         if json is not None:
             laid_out = {label: figure.as_json() for label, figure in found.items()}
-            path = json / f"speed-{chosen}.json" if name == "all" else json
+            path = json / f"speed-{chosen}.json" if name == "all" or json.is_dir() else json
             figures.write(path, figures.document(chosen, "speed", settings, laid_out))
 
 

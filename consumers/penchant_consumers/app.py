@@ -38,6 +38,8 @@ from penchant_consumers.stage import Stage
 from penchant_consumers.telling import Telling
 from penchant_consumers.users import UserStage
 
+LAST_SECONDS = 7.0
+"""For what is under way when the process is asked to end; a neighbour that is gone may hold it for longer."""
 MAX_POLL_MS = 3_600_000
 REBALANCE_MS = 30_000
 """Milliseconds that members have to join when partitions move."""
@@ -171,3 +173,8 @@ async def consume(settings: Settings, which: Which = "all") -> None:
             _log.info("stopping")
             for stage in stages:
                 stage.stop()
+            _, late = await asyncio.wait(running, timeout=LAST_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                _log.warning("what was under way is left, and will be delivered again", after=LAST_SECONDS)

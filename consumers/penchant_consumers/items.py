@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -134,13 +134,12 @@ class ItemStage:
         with traces.consumed(self.topics[0], self.name, batch.size, ()):
             for part in shelved.items.values():
                 await self._put(part)
-            for partition, news in shelved.news.items():
-                offset = next(
-                    records[-1].offset
-                    for tp, records in batch.records.items()
-                    if (tp.topic, tp.partition) == (self._topics.pairs, partition)
-                )
-                await self.count(news, offset, batch.epoch)
+            # Partitions have no item in common: those at one offset may as well be one.
+            news: defaultdict[int, list[Told]] = defaultdict(list)
+            for partition, records in batch.records.items():
+                if partition.topic == self._topics.pairs:
+                    news[records[-1].offset] += shelved.news[partition.partition]
+            await self.count(news, batch.epoch)
             await self._tell(batch, shelved)
         await self._guard.learnt(batch)
         if 0 < told < ENOUGH:
@@ -156,25 +155,29 @@ class ItemStage:
             await self._states.remove_items(gone)
         self._outcomes.learnt.inc(len(part))
 
-    async def count(self, news: Sequence[Told], offset: int, epoch: int | None) -> None:
-        """Add what items are told, written with an *offset* that must rise."""
+    async def count(self, news: Mapping[int, Sequence[Told]], epoch: int | None) -> None:
+        """Add what items are told, by the offset to write it with, which must rise for each of them."""
         by_item: defaultdict[str, list[Told]] = defaultdict(list)
-        for one in news:
-            by_item[one.item_id].append(one)
+        offsets: dict[str, int] = {}
+        for offset, some in news.items():
+            for one in some:
+                by_item[one.item_id].append(one)
+                offsets[one.item_id] = offset
         counts = self._memory.recall(by_item, epoch)
         missing = [item_id for item_id in by_item if item_id not in counts]
         if missing:
             counts |= await self._states.item_counts(missing)
-        changed: dict[str, ItemCounts] = {}
+        changed: defaultdict[int, dict[str, ItemCounts]] = defaultdict(dict)
+        states = dict(counts)
         for number, (item_id, what) in enumerate(by_item.items()):
             after = counted(counts[item_id], what, self._tuning.covisitation)
             if after is not counts[item_id]:
-                changed[item_id] = after
+                changed[offsets[item_id]][item_id] = states[item_id] = after
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
         if changed:
-            await self._states.write_counts(changed, offset)
-        self._memory.keep(counts | changed, epoch)
+            await self._states.write_counts(changed)
+        self._memory.keep(states, epoch)
 
     async def _tell(self, batch: Batch, shelved: Shelved) -> None:
         progress = [

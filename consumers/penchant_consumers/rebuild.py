@@ -90,7 +90,7 @@ class _Counting:
         del topic, progress
         if news and self.items is not None:
             self.fence += 1
-            await self.items.count(news, self.fence, 0)
+            await self.items.count({self.fence: news}, 0)
 
     async def remind(self, topic: str, partition: int, through: int) -> None:
         """Do nothing."""

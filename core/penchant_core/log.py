@@ -159,10 +159,10 @@ class ItemStates(Protocol):
     async def item_counts(self, item_ids: Sequence[str]) -> dict[str, ItemCounts]:
         """Return counts for every id, empty ones where there are none, as the store has them now."""
 
-    async def write_counts(self, items: Mapping[str, ItemCounts], offset: int) -> None:
-        """Write the counts of items that were told of up to *offset* of their own partition, durably.
+    async def write_counts(self, parts: Mapping[int, Mapping[str, ItemCounts]]) -> None:
+        """Write the counts of items, by the offset of their own partition up to which they were told, durably.
 
-        An item whose counts were written with this offset or a later one stays as it is. Items that the catalogue does
+        An item whose counts were written with its offset or a later one stays as it is. Items that the catalogue does
         not have get a place for their counts, in no list.
         """
 

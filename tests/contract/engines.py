@@ -129,4 +129,4 @@ class Numbered:
     async def save(self, counts: Mapping[str, Counts], sequence: int) -> None:
         offset = next(OFFSETS)
         news = {item_id: ItemCounts(one, {0: offset}) for item_id, one in counts.items()}
-        await self.items.write_counts(news, offset)
+        await self.items.write_counts({offset: news})

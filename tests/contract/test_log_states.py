@@ -106,7 +106,7 @@ async def test_counts_and_the_offsets_they_include_are_exact(place: Place, offse
     wanted = {"a": ItemCounts(counts(1), {0: offset, 3: 0, 499: FAR}), "b": told(2, offset, 7)}
     async with place.opened() as store:
         await store.items.put_items([(0, Item("a", "a"), vector(1))])
-        await store.items.write_counts(wanted, offset)
+        await store.items.write_counts({offset: wanted})
     async with place.opened() as store:
         found = await store.items.item_counts(["a", "b", "nobody"])
         assert alike(found["a"], wanted["a"])
@@ -119,12 +119,12 @@ async def test_counts_and_the_offsets_they_include_are_exact(place: Place, offse
 async def test_counts_of_this_offset_or_a_later_one_stay(place: Place, offset: int, same_process: bool) -> None:
     async with place.opened() as first, place.opened() as second:
         other = first if same_process else second
-        await first.items.write_counts({"a": told(1, 70)}, 7)
-        await other.items.write_counts({"a": told(2, 60), "b": told(3, 60)}, offset)
+        await first.items.write_counts({7: {"a": told(1, 70)}})
+        await other.items.write_counts({offset: {"a": told(2, 60), "b": told(3, 60)}})
         found = await other.items.item_counts(["a", "b"])
         assert alike(found["a"], told(1, 70))
         assert alike(found["b"], told(3, 60))
-        await other.items.write_counts({"a": told(4, 80)}, 8)
+        await other.items.write_counts({8: {"a": told(4, 80)}})
         assert alike((await first.items.item_counts(["a"]))["a"], told(4, 80))
 
 
@@ -141,17 +141,17 @@ async def test_counts_that_grow_step_by_step_are_read_as_the_sum_whoever_reads(p
         now = (await writer.items.item_counts(["a"]))["a"]
         for offset, step in enumerate(steps):
             now = ItemCounts(now.counts.with_change(step, SETTINGS), {2: offset})
-            await writer.items.write_counts({"a": now}, offset)
+            await writer.items.write_counts({offset: {"a": now}})
             assert alike((await reader.items.item_counts(["a"]))["a"], now), offset
 
 
 async def test_counts_written_by_somebody_else_in_between_are_replaced_whole(place: Place) -> None:
     async with place.opened() as first, place.opened() as second:
-        await first.items.write_counts({"a": told(1, 10)}, 1)
-        await second.items.write_counts({"a": told(2, 20)}, 2)
+        await first.items.write_counts({1: {"a": told(1, 10)}})
+        await second.items.write_counts({2: {"a": told(2, 20)}})
         (read,) = (await first.items.item_counts(["a"])).values()
         grown = ItemCounts(read.counts.with_change(Change({}, [1.0, 0.0]), SETTINGS), {0: 30})
-        await first.items.write_counts({"a": grown}, 3)
+        await first.items.write_counts({3: {"a": grown}})
         assert alike((await second.items.item_counts(["a"]))["a"], grown)
 
 
@@ -177,17 +177,17 @@ class Interrupted:
 async def test_a_sleeper_who_wakes_between_the_counts_and_their_fence_is_repaired(place: Place, there: bool) -> None:
     async with place.opened() as owner, place.opened() as sleeper:
         if there:
-            await owner.items.write_counts({"a": told(1, 10)}, 1)
+            await owner.items.write_counts({1: {"a": told(1, 10)}})
             await sleeper.items.item_counts(["a"])
 
         async def wakes() -> None:
             with contextlib.suppress(PenchantError):
                 # It knew the item, so it makes no place for it.
                 sleeper.items._last.put("a", (1, told(1, 10)))
-                await sleeper.items.write_counts({"a": told(2, 20)}, 2)
+                await sleeper.items.write_counts({2: {"a": told(2, 20)}})
 
         owner.items._collection = cast("Any", Interrupted(owner.items._collection, wakes))
-        await owner.items.write_counts({"a": told(3, 30)}, 3)
+        await owner.items.write_counts({3: {"a": told(3, 30)}})
         assert alike((await sleeper.items.item_counts(["a"]))["a"], told(3, 30))
 
 
@@ -196,7 +196,7 @@ async def test_a_place_for_counts_is_in_no_list_until_the_item_comes(place: Plac
     query = Query(towards, (towards,), {"s": 1.0}, 0.1, Filter(), 10)
     visited = Counts().with_change(Change({dimension("s"): 1.0}, [0.0, 1.0]), SETTINGS)
     async with place.opened() as store:
-        await store.items.write_counts({"a": ItemCounts(visited, {0: 5})}, 5)
+        await store.items.write_counts({5: {"a": ItemCounts(visited, {0: 5})}})
         assert await store.items.known(["a"]) == {}
         assert await store.items.page("", 10) == ([], "")
         assert await store.items.candidates(query) == []
@@ -210,15 +210,15 @@ async def test_the_catalogue_and_the_counts_never_touch_each_other(place: Place)
     full = Item("a", "题", "words", ("x",), 9.5, unavailable=True, attributes={"k": "v"})
     async with place.opened() as catalogue, place.opened() as counting:
         await catalogue.items.put_items([(5, full, vector(1))])
-        await counting.items.write_counts({"a": told(1, 10)}, 100)
+        await counting.items.write_counts({100: {"a": told(1, 10)}})
         assert (await catalogue.items.page("", 9))[0] == [full]
         # Offsets of the two logs have nothing to do with each other.
         await catalogue.items.put_items([(6, Item("a", "new"), vector(2))])
         assert alike((await counting.items.item_counts(["a"]))["a"], told(1, 10))
-        await counting.items.write_counts({"a": told(2, 20)}, 101)
+        await counting.items.write_counts({101: {"a": told(2, 20)}})
         await catalogue.items.remove_items([(7, "a")])
         assert alike((await counting.items.item_counts(["a"]))["a"], told(2, 20))
-        await counting.items.write_counts({"a": told(3, 30)}, 102)
+        await counting.items.write_counts({102: {"a": told(3, 30)}})
         assert await catalogue.items.page("", 9) == ([], "")
         await catalogue.items.put_items([(8, Item("a", "back"), vector(3))])
     async with place.opened() as store:

@@ -133,7 +133,7 @@ async def test_a_store_copied_point_by_point_is_the_same_store(place: Place) -> 
             )
         await source.items.put_items([(n, Item(f"i{n}", f"title {n}", price=1.0), vector(n)) for n in range(many)])
         await source.items.remove_items([(500, "i3")])
-        await source.items.write_counts({f"i{n}": told(n, 10 + n) for n in range(many + 9)}, 99)
+        await source.items.write_counts({99: {f"i{n}": told(n, 10 + n) for n in range(many + 9)}})
         async for users in source.users.all():
             await target.users.put_all(users)
         async for items in source.items.all():
@@ -190,7 +190,7 @@ async def calls(store: QdrantStore) -> None:
         store.users.write({"u": written(1, 1)}),
         store.items.known(["a"]),
         store.items.page("", 10),
-        store.items.write_counts({"a": told(1, 1)}, 1),
+        store.items.write_counts({1: {"a": told(1, 1)}}),
         store.items.put_items([(1, Item("a"), vector(1))]),
         store.checkpoints.log("t"),
         store.generations.all(),
@@ -227,16 +227,16 @@ async def test_counts_whose_writing_failed_are_written_whole_the_next_time(
     lost: tuple[QdrantStore, QdrantProcess],
 ) -> None:
     store, process = lost
-    await store.items.write_counts({"a": told(1, 1)}, 1)
+    await store.items.write_counts({1: {"a": told(1, 1)}})
     process.kill()
     grown = ItemCounts(told(2, 2).counts, {0: 2})
     with pytest.raises(Unavailable):
-        await store.items.write_counts({"a": grown}, 2)
+        await store.items.write_counts({2: {"a": grown}})
     process.start()
     async with asyncio.timeout(20):
         while True:
             try:
-                await store.items.write_counts({"a": grown}, 2)
+                await store.items.write_counts({2: {"a": grown}})
             except Unavailable:
                 continue
             break

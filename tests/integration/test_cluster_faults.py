@@ -135,7 +135,8 @@ async def test_a_broker_that_restarts_and_one_that_is_killed_lose_nothing(
         await cluster.produce(load.events(100))
         await cluster.caught_up()
         await assert_is_the_fold(cluster)
-        assert await asyncio.to_thread(consumer.stop) == 0
+        await asyncio.to_thread(broker.kill)
+        assert await asyncio.to_thread(consumer.stop, 10.0) == 0
     finally:
         cluster.end()
         broker.stop()

@@ -234,7 +234,7 @@ async def test_a_copy_from_an_embedded_store_learns_from_the_first_offset_of_a_l
         assert (await store.users.states(["u1"]))["u1"] == after
         counts = (await store.items.item_counts(["i1"]))["i1"]
         assert counts.told == {}
-        await store.items.write_counts({"i1": replace(counts, told={0: 0})}, 0)
+        await store.items.write_counts({0: {"i1": replace(counts, told={0: 0})}})
         assert (await store.items.item_counts(["i1"]))["i1"].told == {0: 0}
         await store.items.put_items([(0, Item("i1", "new title"), (await Hashed().encode(["new title"]))[0])])
         assert (await store.items.known(["i1"]))["i1"].item.title == "new title"
@@ -249,7 +249,7 @@ async def test_a_copy_to_the_same_kind_of_store_goes_on_where_the_source_stood(
         ledger = (await store.users.states(["u1"]))["u1"].ledger
         await store.users.write({"u1": Written(UserState(ledger, 2**33), None, {})})
         counts = (await store.items.item_counts(["i1"]))["i1"].counts
-        await store.items.write_counts({"i1": ItemCounts(counts, {2: 70})}, 5)
+        await store.items.write_counts({5: {"i1": ItemCounts(counts, {2: 70})}})
         await store.checkpoints.remember("t.events", 3, {1: Checkpoint(2**33, 17)})
         store_id, log = store.store_id, await store.checkpoints.log("t.events")
         users, items = await store.users.states(["u1"]), await store.items.item_counts(["i1"])
@@ -258,7 +258,7 @@ async def test_a_copy_to_the_same_kind_of_store_goes_on_where_the_source_stood(
         assert (store.store_id, await store.checkpoints.log("t.events")) == (store_id, log)
         assert await store.users.states(["u1"]) == users
         assert (await store.items.item_counts(["i1"]))["i1"].told == items["i1"].told
-        await store.items.write_counts({"i1": ItemCounts(counts, {2: 71})}, 5)
+        await store.items.write_counts({5: {"i1": ItemCounts(counts, {2: 71})}})
         assert (await store.items.item_counts(["i1"]))["i1"].told == {2: 70}
     await copied(f"edge://{source}", f"edge://{tmp_path}/twin")
     async with edge(source) as first, edge(tmp_path / "twin") as twin:

@@ -5,8 +5,9 @@ touch each other's keys and vectors, and each has its own fence: ``rev``, offset
 the pairs' log. A write with a fence that is not higher changes nothing.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Item
@@ -38,6 +39,16 @@ from penchant_adapters.stored import StoredItem
 COUNTED_ITEMS = 20_000
 """Items of which it is remembered what was last written, some 4 kB each."""
 _EVERYTHING = (CONTENT, COUNTS, EVIDENCE, TOLD)
+
+
+class _Counted(NamedTuple):
+    """Counts to write, and the offset to write them with."""
+
+    item_id: str
+    offset: int
+    counts: ItemCounts
+
+
 _Entry = tuple[int, dict[str, Any], Vector | None]
 """(offset, payload, content) to write; no content takes it away."""
 
@@ -60,44 +71,53 @@ class QdrantItems(QdrantCatalogue):
             self._last.put(item_id, (_offset(record, "at"), found[item_id]))
         return {item_id: found.get(item_id, ItemCounts()) for item_id in item_ids}
 
-    async def write_counts(self, items: Mapping[str, ItemCounts], offset: int) -> None:
-        """Write the counts of items, each unless it was written with this offset or a later one."""
-        news = [(i, counts) for i, counts in items.items() if (self._last.get(i) or (NOTHING,))[0] < offset]
+    async def write_counts(self, parts: Mapping[int, Mapping[str, ItemCounts]]) -> None:
+        """Write the counts of items, offset by offset, each unless it was written with its offset or a later one."""
+        news = [
+            _Counted(item_id, offset, counts)
+            for offset, items in parts.items()
+            for item_id, counts in items.items()
+            if (self._last.get(item_id) or (NOTHING,))[0] < offset
+        ]
         if not news:
             return
         await self._collection.write_all(
-            self._counting(news[start : start + SLICE], offset) for start in range(0, len(news), SLICE)
+            self._counting(news[start : start + SLICE]) for start in range(0, len(news), SLICE)
         )
-        await self._settle(news, offset)
-        for item_id, counts in news:
+        await self._settle(news)
+        for item_id, offset, counts in news:
             self._last.put(item_id, (offset, counts))
             self._recount(item_id, counts.counts)
 
-    def _counting(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> list[Operation]:
+    def _counting(self, news: Sequence[_Counted]) -> list[Operation]:
         operations: list[Operation] = []
-        if absent := [item_id for item_id, _ in items if self._last.get(item_id) is None]:
+        if absent := [one.item_id for one in news if self._last.get(one.item_id) is None]:
             places = [Point(point_id(i), {}, _gone(i)) for i in absent]
             operations.append(upsert(places, insert_only=True))
-        changes = {point_id(item_id): self._changed(item_id, counts) for item_id, counts in items}
-        # The fence goes up after what it stands for: a batch cut short is done again, not passed over.
-        operations.append(update_vectors(changes, older("at", offset)))
-        operations.append(set_payload({"at": offset}, list(changes), older("at", offset)))
+        changes: defaultdict[int, dict[int, Vectors]] = defaultdict(dict)
+        for item_id, offset, counts in news:
+            changes[offset][point_id(item_id)] = self._changed(item_id, counts)
+        for offset, vectors in changes.items():
+            # The fence goes up after what it stands for: a batch cut short is done again, not passed over.
+            operations.append(update_vectors(vectors, older("at", offset)))
+            operations.append(set_payload({"at": offset}, list(vectors), older("at", offset)))
         # What the store has is unknown until it has answered.
-        for item_id, _ in items:
-            self._last.drop(item_id)
+        for one in news:
+            self._last.drop(one.item_id)
         return operations
 
-    async def _settle(self, items: Sequence[tuple[str, ItemCounts]], offset: int) -> None:
+    async def _settle(self, news: Sequence[_Counted]) -> None:
         """Repair what a sleeper wrote between the counts and their fence; once it is up, nobody behind it can."""
-        wanted = {point_id(item_id): counts for item_id, counts in items}
+        wanted = {point_id(one.item_id): one for one in news}
         records = await self._collection.read(list(wanted), payload=("at",), vectors=(TOLD,))
-        lost = {
-            record.point: self._laid_out(wanted[record.point])
-            for record in records
-            if _offset(record, "at") == offset and _behind(told_of(record), wanted[record.point].told)
-        }
-        if lost:
-            await self._collection.write([update_vectors(lost, exactly("at", offset))])
+        lost: defaultdict[int, dict[int, Vectors]] = defaultdict(dict)
+        for record in records:
+            one = wanted[record.point]
+            if _offset(record, "at") == one.offset and _behind(told_of(record), one.counts.told):
+                lost[one.offset][record.point] = self._laid_out(one.counts)
+        await self._collection.write(
+            [update_vectors(vectors, exactly("at", offset)) for offset, vectors in lost.items()]
+        )
 
     def _changed(self, item_id: str, item: ItemCounts) -> Vectors:
         """Return the vectors to write: most changes are to the evidence alone, a hundredth of the counts."""
