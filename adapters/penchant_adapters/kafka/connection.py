@@ -96,7 +96,12 @@ async def started(client: Client, settings: KafkaSettings) -> AsyncIterator[Clie
             await some.start()
         yield client
     finally:
-        await stop()
+        try:
+            await stop()
+        except asyncio.CancelledError:
+            # While the broker is gone, aiokafka 0.14 lets out that it cancelled a task of its own.
+            if (ours := asyncio.current_task()) is None or ours.cancelling():
+                raise
 
 
 async def probe(settings: KafkaSettings) -> None:
