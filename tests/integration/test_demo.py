@@ -70,8 +70,9 @@ class Terminal:
 
     def drained(self) -> str:
         """Read to the end and return everything seen."""
-        while self._read(LIMIT):
-            pass
+        deadline = time.monotonic() + LIMIT
+        while self._read(1.0):
+            assert time.monotonic() < deadline, f"the command does not end; seen: {self.seen[-2000:]}"
         return self.seen
 
     def _read(self, patience: float) -> bool:
