@@ -44,7 +44,7 @@ def bench_command(
     if name not in (*NAMES, "all"):
         raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}, all", param_hint="NAME")
     for chosen in NAMES if name == "all" else (name,):
-        picture = plot / f"{chosen}.svg" if plot is not None and (name == "all" or plot.is_dir()) else plot
+        picture = _file(plot, f"{chosen}.svg", several=name == "all")
         options = Options(items, seconds, quick, picture)
         load, begin = os.getloadavg()[0], time.perf_counter()
         # Imported when used: some need what others do not, matplotlib for one.
@@ -56,10 +56,14 @@ def bench_command(
         settings["took_seconds"] = took
         if hasattr(measurement, "note"):
             settings["note"] = measurement.note()
-        if json is not None:
+        if (path := _file(json, f"speed-{chosen}.json", several=name == "all")) is not None:
             laid_out = {label: figure.as_json() for label, figure in found.items()}
-            path = json / f"speed-{chosen}.json" if name == "all" or json.is_dir() else json
             figures.write(path, figures.document(chosen, "speed", settings, laid_out))
+
+
+def _file(given: Path | None, name: str, *, several: bool) -> Path | None:
+    """Return the file to write: the one that was given, or that of a name in a folder that was."""
+    return given / name if given is not None and (several or given.is_dir()) else given
 
 
 def _run(measurement: Coroutine[Any, Any, Figures]) -> Figures:

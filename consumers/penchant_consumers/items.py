@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 
 from aiokafka import AIOKafkaConsumer
 from penchant_adapters.kafka.records import Progress, StrangeRecord, told_of
@@ -25,8 +24,6 @@ REMEMBERED_ITEMS = 50_000
 """Items whose counts are kept in memory, some 4 kB each at most."""
 ENOUGH = 2_000
 """Changes of counts in a batch above which a larger one would hardly cost less each."""
-REST = 2.0
-"""Times what a smaller batch took, to wait for more before the next: counts may be late, interests may not."""
 TURN = 100
 """Items after which others have a turn of the event loop."""
 
@@ -128,9 +125,12 @@ class ItemStage:
             prepared.news[partition] += news
         return prepared
 
+    def may_rest(self, shelved: Shelved) -> bool:
+        """Tell whether these were few changes of counts, which may be late."""
+        return 0 < sum(map(len, shelved.news.values())) < ENOUGH
+
     async def apply(self, batch: Batch, shelved: Shelved) -> None:
         """Write the items, then the counts; tell of the items."""
-        begun, told = monotonic(), sum(map(len, shelved.news.values()))
         with traces.consumed(self.topics[0], self.name, batch.size, ()):
             for part in shelved.items.values():
                 await self._put(part)
@@ -142,8 +142,6 @@ class ItemStage:
             await self.count(news, batch.epoch)
             await self._tell(batch, shelved)
         await self._guard.learnt(batch)
-        if 0 < told < ENOUGH:
-            await asyncio.sleep(REST * (monotonic() - begun))
 
     async def _put(self, part: dict[str, tuple[int, Item | None]]) -> None:
         put = [(offset, item) for offset, item in part.values() if item is not None]
@@ -168,16 +166,15 @@ class ItemStage:
         if missing:
             counts |= await self._states.item_counts(missing)
         changed: defaultdict[int, dict[str, ItemCounts]] = defaultdict(dict)
-        states = dict(counts)
         for number, (item_id, what) in enumerate(by_item.items()):
             after = counted(counts[item_id], what, self._tuning.covisitation)
             if after is not counts[item_id]:
-                changed[offsets[item_id]][item_id] = states[item_id] = after
+                changed[offsets[item_id]][item_id] = counts[item_id] = after
             if number % TURN == TURN - 1:
                 await asyncio.sleep(0)
         if changed:
             await self._states.write_counts(changed)
-        self._memory.keep(states, epoch)
+        self._memory.keep(counts, epoch)
 
     async def _tell(self, batch: Batch, shelved: Shelved) -> None:
         progress = [

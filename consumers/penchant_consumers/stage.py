@@ -10,7 +10,9 @@ that was not applied. Partitions may be taken away at any moment; what is under 
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 import structlog
@@ -28,6 +30,10 @@ POLL = 0.2
 """Seconds after which an empty fetch looks whether it is time to stop."""
 BACK_OFF = (0.1, 5.0)
 """Seconds to wait after the first failure, and at most."""
+REST = 2.0
+"""Times what a batch took, to wait for more before the next where that may be late."""
+LONGEST_REST = 0.5
+"""Seconds."""
 HELD_BY = (Unavailable, EncoderFailed, OutOfSpace)
 """Errors that the same batch may not meet again."""
 _log = structlog.get_logger()
@@ -55,6 +61,9 @@ class Work(Protocol[P]):
 
     def joined(self, prepared: P, later: P) -> P:
         """Return what was prepared of two batches, one after the other, as of one; either may be used up for it."""
+
+    def may_rest(self, prepared: P) -> bool:
+        """Tell whether the next batch may be late after this one: small batches cost more a record."""
 
     async def apply(self, batch: Batch, prepared: P) -> None:
         """Learn and tell. When it returns, the batch may be committed; it may be done again."""
@@ -97,9 +106,12 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
 
     async def _apply(self, batch: Batch, prepared: P) -> None:
         self._measured.batch_records.observe(batch.size)
+        begun = time.monotonic()
         with self._measured.apply_seconds.time():
             await self._patiently(lambda: self._work.apply(batch, prepared))
         self._applied(batch)
+        if self._work.may_rest(prepared):
+            await self._stopped_within(min(REST * (time.monotonic() - begun), LONGEST_REST))
 
     def stop(self) -> None:
         """Finish what is under way and end."""
@@ -151,12 +163,16 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
             else:
                 self.held = ""
                 return done
-            try:
-                async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):  # noqa: S311 no secret
-                    await self._stopping.wait()
+            if await self._stopped_within(pause * random.uniform(0.8, 1.2)):  # noqa: S311 no secret
                 raise StopAsked
-            except TimeoutError:
-                pause = min(2.0 * pause, BACK_OFF[1])
+            pause = min(2.0 * pause, BACK_OFF[1])
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Wait, but no longer than until it is time to stop; tell whether it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
     def _applied(self, batch: Batch) -> None:
         self._to_commit |= batch.offsets

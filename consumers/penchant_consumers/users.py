@@ -117,6 +117,11 @@ class UserStage:
                 before.events.extend(said.events)
         return prepared
 
+    def may_rest(self, said: Mapping[str, Said]) -> bool:
+        """Tell that interests are never late."""
+        del said
+        return False
+
     async def apply(self, batch: Batch, said: Mapping[str, Said]) -> None:
         """Fold, write, tell."""
         headers = (record.headers for records in batch.records.values() for record in records if record.headers)
