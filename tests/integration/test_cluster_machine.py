@@ -47,7 +47,7 @@ from tests.integration.mishaps import (
 from tests.kafka import here
 
 SEED = int(os.environ.get("PENCHANT_TEST_MACHINE_SEED") or secrets.randbelow(2**32))
-EXAMPLES = int(os.environ.get("PENCHANT_TEST_MACHINE_EXAMPLES") or 2)
+EXAMPLES = int(os.environ.get("PENCHANT_TEST_MACHINE_EXAMPLES") or 1)
 LENGTH = 7  # steps of an example
 MEMBERS = 3
 """Consumers at once, frozen ones too; the oldest is killed when one more joins."""

@@ -1,6 +1,9 @@
 """The presets on the real data sets, with the counts that their SOURCE.md files give."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,10 +21,21 @@ RETAIL = "online_retail/online_retail_to_2011-08.csv.gz"
 REVIEWS = "instrument_reviews/musical_instruments_5core_reviews.csv.gz"
 
 
-def checked(preset: str, kind: Kind, file: str) -> Checked:
-    if not (DATA / file).exists():
-        pytest.skip(f"{file} is not here")
-    return check(DATA / file, kind, PRESETS[preset].options(kind))
+Check = Callable[[str, Kind, str], Checked]
+
+
+@pytest.fixture(scope="module")
+def checked() -> Iterator[Check]:
+    """Checks a file with a preset, each once for all tests: the larger ones take a quarter of a minute."""
+    with ExitStack() as stack:
+
+        @cache
+        def once(preset: str, kind: Kind, file: str) -> Checked:
+            if not (DATA / file).exists():
+                pytest.skip(f"{file} is not here")
+            return stack.enter_context(check(DATA / file, kind, PRESETS[preset].options(kind)))
+
+        yield once
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -57,26 +71,25 @@ def counts(report: Report) -> dict[str, int]:
     ],
 )
 def test_every_record_of_a_known_set_is_accounted_for(
-    preset: str, kind: Kind, file: str, expected: tuple[int, ...]
+    checked: Check, preset: str, kind: Kind, file: str, expected: tuple[int, ...]
 ) -> None:
-    with checked(preset, kind, file) as found:
-        assert tuple(counts(found.report).values()) == expected
+    assert tuple(counts(checked(preset, kind, file).report).values()) == expected
 
 
-def test_the_shop_leaves_out_what_is_no_sale_of_a_product() -> None:
-    with checked("online_retail", "events", RETAIL) as found:
-        skipped = {reason: tally.count for reason, tally in found.report.skipped.items()}
-        assert skipped == {
-            "cancelled invoice": 5_847,
-            "no customer": 88_370,
-            # Postage, carriage, manual lines, bank charges, discounts …
-            "not a product (postage, fee, discount, manual …)": 910,
-            "given away (price 0)": 20,
-        }
-        # What SOURCE.md counts as sales, before the last two reasons.
-        assert 320_705 - 5_847 - 88_370 == 226_488
-        kinds = {event.type for _, event in found.events()}
-        users = {event.user_id for _, event in found.events()}
+def test_the_shop_leaves_out_what_is_no_sale_of_a_product(checked: Check) -> None:
+    found = checked("online_retail", "events", RETAIL)
+    skipped = {reason: tally.count for reason, tally in found.report.skipped.items()}
+    assert skipped == {
+        "cancelled invoice": 5_847,
+        "no customer": 88_370,
+        # Postage, carriage, manual lines, bank charges, discounts …
+        "not a product (postage, fee, discount, manual …)": 910,
+        "given away (price 0)": 20,
+    }
+    # What SOURCE.md counts as sales, before the last two reasons.
+    assert 320_705 - 5_847 - 88_370 == 226_488
+    kinds = {event.type for _, event in found.events()}
+    users = {event.user_id for _, event in found.events()}
     assert kinds == {"purchase"}
     # 3,317 customers of SOURCE.md without the three who had only manual lines and bank charges.
     assert len(users) == 3_314
@@ -93,14 +106,13 @@ def test_titles_of_films_lose_their_year_and_genres_become_categories() -> None:
     assert not any("(no genres listed)" in film.categories for film in films.values())
 
 
-def test_every_event_of_a_set_is_about_an_item_of_it() -> None:
+def test_every_event_of_a_set_is_about_an_item_of_it(checked: Check) -> None:
     for preset, items, events in (
         ("movielens_small", "movielens_small/movies.csv", "movielens_small/ratings.csv.gz"),
         ("online_retail", RETAIL, RETAIL),
     ):
-        with checked(preset, "items", items) as catalogue, checked(preset, "events", events) as log:
-            known = {item.item_id for _, item in catalogue.items()}
-            assert {event.item_id for _, event in log.events()} <= known
+        known = {item.item_id for _, item in checked(preset, "items", items).items()}
+        assert {event.item_id for _, event in checked(preset, "events", events).events()} <= known
 
 
 def test_sequences_end_on_the_last_day_in_their_own_order() -> None:
@@ -115,8 +127,7 @@ def test_sequences_end_on_the_last_day_in_their_own_order() -> None:
     assert times[-1] % 86_400 == 0
 
 
-def test_html_entities_of_titles_are_resolved() -> None:
-    with checked("amazon_beauty", "items", "amazon_beauty/items.tsv") as found:
-        titles = [item.title for _, item in found.items()]
+def test_html_entities_of_titles_are_resolved(checked: Check) -> None:
+    titles = [item.title for _, item in checked("amazon_beauty", "items", "amazon_beauty/items.tsv").items()]
     assert not any("&#" in title or "&amp;" in title for title in titles)
     assert any("★" in title for title in titles)
