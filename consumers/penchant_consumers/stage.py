@@ -11,6 +11,7 @@ that was not applied. Partitions may be taken away at any moment; what is under 
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
@@ -34,6 +35,8 @@ REST = 2.0
 """Times what a batch took, to wait for more before the next where that may be late."""
 LONGEST_REST = 0.5
 """Seconds."""
+UNREST = (5, 30.0)
+"""Assignments within so many seconds that a consumer with a name of its own does not get by itself."""
 HELD_BY = (Unavailable, EncoderFailed, OutOfSpace)
 """Errors that the same batch may not meet again."""
 _log = structlog.get_logger()
@@ -89,6 +92,7 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
         self._stopping = asyncio.Event()
         self._to_commit: dict[TopicPartition, int] = {}
         self._committing: asyncio.Task[None] | None = None
+        self._assigned: deque[float] = deque(maxlen=UNREST[0])
         self.held = ""
         """Why the stage cannot go on, in one line; empty while all is well."""
 
@@ -128,6 +132,12 @@ class Stage(ConsumerRebalanceListener, Generic[P]):  # type: ignore[misc]  # aio
         self._epochs.end()
         self._measured.rebalances.inc()
         _log.info("partitions assigned", stage=self._work.name, partitions=len(assigned))
+        now, name = time.monotonic(), self._settings.instance
+        self._assigned.append(now)
+        if name and len(self._assigned) == UNREST[0] and now - self._assigned[0] < UNREST[1]:
+            # The broker takes the name for one that came back, each time, and each of the two for the other's end.
+            _log.warning("partitions come and go: does another consumer have this kafka.instance?", instance=name)
+            self._assigned.clear()
 
     async def _fetch_all(self) -> None:
         looked_at = -1

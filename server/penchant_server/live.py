@@ -121,6 +121,10 @@ class Listener:
             self.trigger = trigger
         self._calls.set()
 
+    def called_in_vain(self, trigger: Event | None, stale: frozenset[str], trace: str) -> None:
+        """Keep for the next update what could not be told now; what came meanwhile is newer."""
+        self.trigger, self.stale, self.trace = self.trigger or trigger, self.stale | stale, self.trace or trace
+
     async def called(self, patience: float) -> None:
         """Wait to be woken, at most *patience* seconds."""
         try:

@@ -207,3 +207,18 @@ async def test_missing_topics_are_named_with_the_command_that_makes_them(cluster
     consumer = cluster.consume(PENCHANT_KAFKA__TOPIC_PREFIX=f"{cluster.prefix}-none")
     assert await asyncio.to_thread(consumer.process.wait, 60) == 2
     assert "penchant topics create" in consumer.text
+
+
+async def test_consumers_of_one_name_are_told_which_setting_it_is(cluster: Cluster) -> None:
+    twins = []
+    for _ in range(2):
+        twins.append(cluster.consume(PENCHANT_KAFKA__INSTANCE="twin"))
+        await asyncio.to_thread(twins[-1].said, "partitions assigned")
+
+    async def told() -> bool:
+        return any("kafka.instance" in twin.text for twin in twins)
+
+    await cluster.until(told)
+    twins[1].kill()
+    await cluster.produce(Load(SEED).events(20))
+    await cluster.caught_up()

@@ -9,12 +9,12 @@ import grpc
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from penchant.v1.recommendation_pb2 import RecommendRequest
+from penchant.v1.recommendation_pb2 import ListOptions, RecommendRequest, StreamRecommendationsRequest, StreamStart
 from penchant_bench.neighbours.process import free_port
 
 from tests.cluster import PENCHANT, Cluster, Running
 from tests.integration.conftest import Client, catalogue, detail, reason, status
-from tests.integration.test_cluster import connected, following
+from tests.integration.test_cluster import connected
 
 TELLING = {"PENCHANT_TELEMETRY__METRICS_LISTEN": "127.0.0.1:0"}
 
@@ -60,13 +60,16 @@ async def answered(client: Client) -> bool:
     return bool(code is grpc.StatusCode.OK)
 
 
-async def test_a_store_that_goes_away_takes_no_server_out_and_lets_no_new_one_in(cluster: Cluster) -> None:
+async def test_a_store_that_goes_away_takes_no_server_out_ends_no_stream_and_lets_no_new_server_in(
+    cluster: Cluster,
+) -> None:
     cluster.consume()
     await cluster.made()
     server, address = await asyncio.to_thread(lambda: cluster.serve(**TELLING))
     async with connected(address) as client:
         await client.upsert(*catalogue())
-        stream = client.lists.WatchRecommendations(following("u"), timeout=120)
+        stream = client.lists.StreamRecommendations(timeout=120)
+        await stream.write(StreamRecommendationsRequest(open=StreamStart(user_id="u")))
         assert (await stream.read()).update.snapshot
         port = free_port()
         listen = f"127.0.0.1:{port}"
@@ -77,6 +80,7 @@ async def test_a_store_that_goes_away_takes_no_server_out_and_lets_no_new_one_in
             assert await asked(new, "/ready") == (503, "starting\n")
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", port)
+            await stream.write(StreamRecommendationsRequest(change=ListOptions(page_size=2)))
             assert await refused(client)
             assert (await client.record("u", "search", text="light tent")).event_id
             assert await health(client) == health_pb2.HealthCheckResponse.SERVING
@@ -92,5 +96,8 @@ async def test_a_store_that_goes_away_takes_no_server_out_and_lets_no_new_one_in
             assert await health(late) == health_pb2.HealthCheckResponse.SERVING
             assert await late.listed("u")
         assert await cluster.until(lambda: answered(client))
-        assert (await stream.read()).update.trigger.text == "light tent"
+        update = (await stream.read()).update
+        assert len(update.order) == 2
+        while update.trigger.text != "light tent":
+            update = (await stream.read()).update
         stream.cancel()

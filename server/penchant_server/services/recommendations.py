@@ -10,7 +10,7 @@ from penchant.v1 import recommendation_pb2, recommendation_pb2_grpc, user_pb2, u
 from penchant_adapters import contract
 from penchant_adapters.attribution import attribution_token
 from penchant_adapters.telemetry import traces
-from penchant_core.errors import InvalidField
+from penchant_core.errors import InvalidField, Unavailable
 from penchant_core.pipeline import Recommended, Recommender
 
 from penchant_server import limits, replies
@@ -18,6 +18,9 @@ from penchant_server.journal import Journal
 from penchant_server.live import Audience, Listener, LiveList
 from penchant_server.stubs import Context
 from penchant_server.tokens import freshness_marks, freshness_token, resumed
+
+RETRY = 1.0
+"""Seconds after which an open stream looks again for a store that was away."""
 
 
 class Freshness:
@@ -169,17 +172,27 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         context: Context,
         hearing: asyncio.Task[None] | None = None,
     ) -> AsyncGenerator[recommendation_pb2.RecommendationUpdate, None]:
-        """Yield whenever the list moves, until the client leaves, the stream is old, or the service closes."""
+        """Yield whenever the list moves, until the client leaves, the stream is old, or the service closes.
+
+        A store that is away for a while delays updates; only a client that has no list yet is told.
+        """
         await self._freshness.reached(start.min_freshness, context)
         ends = time.monotonic() + self._max_age
         while True:
-            going_away = self._audience.closing or time.monotonic() >= ends
+            going_away, update = self._audience.closing or time.monotonic() >= ends, None
+            patience = ends - time.monotonic()
             trigger, listener.trigger = listener.trigger, None
             stale, listener.stale = listener.stale, frozenset()
             freshness = self._freshness.now(start.user_id)
             trace, listener.trace = listener.trace, ""
-            with _pushing(trace):
-                update = live.next(await self._listing(start.user_id, live), stale)
+            try:
+                with _pushing(trace):
+                    update = live.next(await self._listing(start.user_id, live), stale)
+            except Unavailable:
+                if not live.order:
+                    raise
+                listener.called_in_vain(trigger, stale, trace)
+                patience = min(patience, RETRY)
             if update is None and going_away:
                 update = live.repeat()
             if update is not None:
@@ -195,7 +208,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 await asyncio.sleep(0 if going_away else self._push_interval)
             if going_away:
                 return
-            await listener.called(max(0.0, ends - time.monotonic()))
+            await listener.called(max(0.0, patience))
             if hearing is not None and hearing.done():
                 # The client closed its side, or said something wrong.
                 hearing.result()
