@@ -38,14 +38,16 @@ def armed(inner: Callable[..., Awaitable[Any]], when: str, number: int) -> Calla
     async def step(*args: Any, **more: Any) -> Any:
         nonlocal count
         count += 1
-        if count == number and when == "before":
+        # Steps overlap: another may begin before this one is done.
+        mine = count
+        if mine == number and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        if count == number and when == "freeze":
+        if mine == number and when == "freeze":
             sys.stdout.write("freezing\n")
             sys.stdout.flush()
             os.kill(os.getpid(), signal.SIGSTOP)
         answer = await inner(*args, **more)
-        if count == number and when == "after":
+        if mine == number and when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return answer
 

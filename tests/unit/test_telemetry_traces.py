@@ -117,8 +117,10 @@ def test_without_a_provider_everything_is_quiet(monkeypatch: pytest.MonkeyPatch)
 def test_a_collector_that_is_not_there_does_not_hold_up_the_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    import threading
     import time
 
+    before = set(threading.enumerate())
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", type(trace._TRACER_PROVIDER_SET_ONCE)())
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
@@ -129,3 +131,6 @@ def test_a_collector_that_is_not_there_does_not_hold_up_the_end(
             pass
         left = time.monotonic()
     assert time.monotonic() - left < 6
+    # What goes on trying must not draw random numbers while other tests watch them.
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
