@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from penchant_core.errors import InvalidSetting
-from penchant_core.tuning import TYPE_WEIGHTS, Covisitation, Scoring, Tuning, Weights
+from penchant_core.tuning import GREATEST_WEIGHT, TYPE_WEIGHTS, Covisitation, Scoring, Tuning, Weights
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     """Event type → weight, −10 to 10, beside or instead of the built-in ones."""
     scoring: Scoring = Field(default_factory=Scoring)
     """The mixture of the score."""
+    profiles: Path | None = None
+    """Folder of profiles, other mixtures and weights that requests may name: a file ``NAME.toml`` for each, read again
+    when it changes. None: there are no profiles."""
+    profile: str = ""
+    """Profile of requests that name none; empty: ``scoring`` and ``weights`` as they stand here."""
     covisitation: Covisitation = Field(default_factory=Covisitation)
     """How co-visitation is counted; a store keeps to the settings it was made with."""
     max_pending_events: int = Field(default=20_000, ge=1, le=1_000_000)
@@ -86,8 +91,8 @@ class Settings(BaseSettings):
         for name, weight in weights.items():
             if not name or len(name.encode()) > 64:  # noqa: PLR2004 the limit of Event.type
                 raise ValueError(f"{name!r} must be 1–64 bytes")
-            if not -10.0 <= weight <= 10.0:  # noqa: PLR2004 the documented range
-                raise ValueError(f"{name} = {weight} is not within -10 and 10")
+            if not -GREATEST_WEIGHT <= weight <= GREATEST_WEIGHT:
+                raise ValueError(f"{name} = {weight} is not within {-GREATEST_WEIGHT:g} and {GREATEST_WEIGHT:g}")
         return weights
 
     @property

@@ -67,6 +67,9 @@ def recommend(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and follow the user; Ctrl-C ends it.")] = False,
     explain: Explain = False,
     category: Categories = None,
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", help="Score with this profile of the service, not with its default.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show what a user would like next."""
@@ -75,12 +78,13 @@ def recommend(
         "categories": tuple(category or ()),
         "explain": explain,
         "include_items": True,
+        "profile": profile,
     }
     if watch:
         _watch(client, user, options, as_json)
         return
     found = client.recommend(user, **options)
-    _show(f"for {user}", found.items, explain, as_json)
+    _show(_title(user, found.profile), found.items, explain, as_json)
 
 
 def _watch(client: penchant.Client, user: str, options: dict[str, Any], as_json: bool) -> None:
@@ -93,10 +97,14 @@ def _watch(client: penchant.Client, user: str, options: dict[str, Any], as_json:
             return
         with Live(console=Console(), auto_refresh=False) as live:
             for update in client.watch(user, **options):
-                table = listing(f"for {user}", update.recommendations, options["explain"])
+                table = listing(_title(user, update.profile), update.recommendations, options["explain"])
                 live.update(Group(table, _cause(update.trigger)), refresh=True)
     except KeyboardInterrupt:
         return
+
+
+def _title(user: str, profile: str) -> str:
+    return f"for {user}, scored with {profile}" if profile else f"for {user}"
 
 
 def _cause(trigger: penchant.Trigger | None) -> Text:

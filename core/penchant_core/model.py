@@ -19,6 +19,7 @@ class Event:
     value: float | None = None
     surface: str = ""
     attribution: str = ""
+    """The reply that it came of: its request and, where it had one, its profile."""
 
 
 @dataclass(frozen=True, slots=True)

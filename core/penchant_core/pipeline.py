@@ -42,8 +42,9 @@ from penchant_core.ports import (
     Tally,
     Users,
 )
+from penchant_core.profiles import Profile
 from penchant_core.ranking import balanced, interests_served, ranked
-from penchant_core.tuning import Scoring, Tuning
+from penchant_core.tuning import Tuning
 from penchant_core.vectors import Vector
 
 
@@ -98,9 +99,9 @@ class Reader:
         self._encoder = encoder
         self._tuning = tuning
 
-    async def read(self, events: Sequence[Event], now: int, scoring: Scoring | None = None) -> Interests:
+    async def read(self, events: Sequence[Event], now: int, profile: Profile | None = None) -> Interests:
         """Return the interests behind *events*; *now* in milliseconds."""
-        tuning = self._tuning if scoring is None else replace(self._tuning, scoring=scoring)
+        tuning = self._tuning if profile is None else profile.instead(self._tuning)
         voices = voices_of(events, tuning.scoring, tuning.weights)
         return interests_said(voices, *await self._looked_up(voices), tuning, now)
 
@@ -211,8 +212,8 @@ class Wish:
     size: int = 10
     filter: Filter = field(default_factory=Filter)
     explain: bool = False
-    scoring: Scoring | None = None
-    """Another mixture than the service's."""
+    profile: Profile | None = None
+    """Another mixture and other weights than the service's own; a search by words scores by neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ class Recommender:
 
     async def recommend(self, ledger: Ledger, wish: Wish) -> list[Recommended]:
         """Return what the user behind a ledger would like next, best first."""
-        interests = await self.interests(ledger, wish.scoring)
+        interests = await self.interests(ledger, wish.profile)
         if not wish.filter.include_seen:
             seen = {event.item_id for event in ledger.live if event.item_id}
             wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | seen))
@@ -245,9 +246,9 @@ class Recommender:
             return await self._popular(wish)
         return await self._answer(interests, wish)
 
-    async def interests(self, ledger: Ledger, scoring: Scoring | None = None) -> Interests:
+    async def interests(self, ledger: Ledger, profile: Profile | None = None) -> Interests:
         """Return the interests that a ledger shows."""
-        return await self._reader.read(ledger.events, self._clock(), scoring)
+        return await self._reader.read(ledger.events, self._clock(), profile)
 
     async def items(self, item_ids: Sequence[str]) -> list[Recommended]:
         """Return those of the items that are in the catalogue, without a score: they were recommended before."""
@@ -264,15 +265,18 @@ class Recommender:
         if item_id not in known:
             raise UnknownItem(item_id)
         wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | {item_id}))
-        return await self._answer(of_item(known[item_id], self._tuning, self._clock()), wish)
+        return await self._answer(of_item(known[item_id], self._tuned(wish), self._clock()), wish)
 
     async def search(self, text: str, wish: Wish) -> list[Recommended]:
         """Return items by meaning; the score is the cosine."""
         vector = (await self._encoder.encode([text]))[0]
         return await self._answer(of_words(text, vector, self._tuning, self._clock()), wish)
 
+    def _tuned(self, wish: Wish) -> Tuning:
+        return self._tuning if wish.profile is None else wish.profile.instead(self._tuning)
+
     async def _answer(self, interests: Interests, wish: Wish) -> list[Recommended]:
-        scoring = wish.scoring or self._tuning.scoring
+        scoring = self._tuned(wish).scoring
         directions = interests.directions if len(interests.directions) > 1 else (interests.content,)
         weighed = scoring.balance > 0.0 and len(directions) > 1
         query = Query(

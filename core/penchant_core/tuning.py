@@ -12,6 +12,9 @@ DAY = 86_400_000
 NEUTRAL_STARS = 3.0
 DWELL_FULL_SECONDS = 60.0
 
+GREATEST_WEIGHT = 10.0
+"""Of an event type, by size."""
+
 TYPE_WEIGHTS: Mapping[str, float] = {
     "view": 0.5,
     "click": 0.5,

@@ -26,6 +26,7 @@ from penchant_server import grpc_server
 from penchant_server.access import opened_access
 from penchant_server.ingest import Ingest
 from penchant_server.live import Audience
+from penchant_server.profiles import opened_profiles
 
 _log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         telemetry = await stack.enter_async_context(opened_telemetry(settings.telemetry, "penchant-up"))
         metrics = telemetry.metrics
         access = await stack.enter_async_context(opened_access(settings.access))
+        profiles = await stack.enter_async_context(opened_profiles(settings))
         # The core's products are small: a second thread of the linear algebra costs more than it gains, and on a busy
         # machine a hundred times more. The encoder chooses its own number while it works.
         stack.enter_context(threadpool_limits(1, user_api="blas"))
@@ -70,7 +72,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
 
         ingest = Ingest(learner, encoder, settings.max_pending_events, learnt)
         recommender = Recommender(stores.library, encoder, settings.tuning, now)
-        backend = grpc_server.Backend(store.store_id, ingest, learner, store.items, recommender, audience)
+        backend = grpc_server.Backend(store.store_id, ingest, learner, store.items, recommender, profiles, audience)
         server, address = await grpc_server.started(settings, backend, metrics, access)
         # A crash of a worker cancels the block: better a dead service than a mute one.
         async with asyncio.TaskGroup() as tasks:

@@ -26,6 +26,7 @@ from penchant_server import grpc_server
 from penchant_server.access import opened_access
 from penchant_server.live import Audience
 from penchant_server.logged import LogJournal, LogShelf, Sender
+from penchant_server.profiles import opened_profiles
 from penchant_server.progress import Progresses, follow
 
 _log = structlog.get_logger()
@@ -38,6 +39,7 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
         telemetry = await stack.enter_async_context(opened_telemetry(settings.telemetry, "penchant-serve", number))
         metrics = telemetry.metrics
         access = await stack.enter_async_context(opened_access(settings.access))
+        profiles = await stack.enter_async_context(opened_profiles(settings))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         encoder = await _encoder(settings, stack, telemetry)
         opening = partial(_store, settings, encoder, stack)
@@ -63,6 +65,7 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
             LogShelf(Sender(writer, topics.items, settings.kafka), progresses, store.items),
             store.items,
             recommender,
+            profiles,
             audience,
         )
         caught_up = asyncio.Event()

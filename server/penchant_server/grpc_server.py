@@ -28,9 +28,10 @@ from penchant_server.faults import Door
 from penchant_server.journal import Journal, Shelf
 from penchant_server.live import Audience
 from penchant_server.observed import Observer
+from penchant_server.profiles import Profiles
 from penchant_server.services.catalog import CatalogService
 from penchant_server.services.events import EventService
-from penchant_server.services.recommendations import Freshness, RecommendationService, UserService
+from penchant_server.services.recommendations import Freshness, Pace, RecommendationService, UserService
 
 SERVICES = (
     event_pb2.DESCRIPTOR.services_by_name["EventService"],
@@ -50,6 +51,7 @@ class Backend:
     shelf: Shelf
     shelves: Shelves
     recommender: Recommender
+    profiles: Profiles
     audience: Audience
 
 
@@ -79,11 +81,18 @@ async def started(
     )
     recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
         RecommendationService(
-            backend.recommender, freshness, backend.audience, now, settings.stream_max_age, settings.push_interval
+            backend.recommender,
+            backend.profiles,
+            freshness,
+            backend.audience,
+            now,
+            Pace(settings.stream_max_age, settings.push_interval),
         ),
         server,
     )
-    user_pb2_grpc.add_UserServiceServicer_to_server(UserService(backend.recommender, freshness), server)
+    user_pb2_grpc.add_UserServiceServicer_to_server(
+        UserService(backend.recommender, backend.profiles, freshness), server
+    )
     names = [service.full_name for service in SERVICES]
     checks = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)

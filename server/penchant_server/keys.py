@@ -20,14 +20,12 @@ import structlog
 from penchant_core.errors import InvalidSetting
 
 from penchant_server.faults import Unauthenticated
-from penchant_server.watched import Stamp, stamp
+from penchant_server.watched import Stamp, looking, stamp
 
 FIELD = "access.api_keys_file"
 PREFIX = "pk_"
 """How a key begins: what is found in a log or a commit is known for what it is."""
 KEYS_OF_A_NAME = 2
-LOOK = 1.0
-"""Seconds between two looks at the file."""
 REVOKED = "the API key was taken away; ask the operator for a new one"
 
 T = TypeVar("T")
@@ -141,13 +139,7 @@ class Keys:
 
     async def watch(self) -> None:
         """Look at the file again and again. One that cannot be used changes nothing and is told once."""
-        while True:
-            await asyncio.sleep(LOOK)
-            try:
-                await self._look()
-            except Exception as error:  # noqa: BLE001 see below
-                # Whatever it is, keys that can be taken away tomorrow are better than keys that never can.
-                _log.error("keys were not read again", error=repr(error), exc_info=error)
+        await looking(self._look, "keys")
 
     async def _look(self) -> None:
         found = await asyncio.to_thread(self._stamped)

@@ -7,14 +7,15 @@ from penchant_adapters.contract import GREATEST_PRICE, attributes, identifier, n
 from penchant_core.errors import InvalidField
 from penchant_core.model import Filter
 from penchant_core.pipeline import Wish
+from penchant_core.profiles import Profile
 
 PAGE = 100
 LIST_PAGE = 1_000
 BATCH = 1_000
 
 
-def wish(options: recommendation_pb2.ListOptions) -> Wish:
-    """Return what a list should look like."""
+def wish(options: recommendation_pb2.ListOptions, profile: Profile | None = None) -> Wish:
+    """Return what a list should look like; *profile* is the one that the options name."""
     if options.page_size > PAGE:
         raise InvalidField("options.page_size", f"{options.page_size:,} is more than {PAGE}")
     only = options.filter
@@ -37,6 +38,7 @@ def wish(options: recommendation_pb2.ListOptions) -> Wish:
             include_seen=only.include_seen,
         ),
         explain=options.explain,
+        profile=profile,
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from penchant.v1 import recommendation_pb2
 from penchant_core.model import Event
 from penchant_core.pipeline import Recommended
+from penchant_core.profiles import Profile
 
 from penchant_server import replies
 from penchant_server.tokens import Resume, resume_token
@@ -30,6 +31,8 @@ class LiveList:
     sequence: int = 0
     shown: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    profile: Profile | None = None
+    """What the options' profile was when it was last looked up."""
     _sent: deque[tuple[int, tuple[str, ...]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _snapshot: bool = True
 
@@ -40,9 +43,10 @@ class LiveList:
         live._sent.append((resume.sequence, resume.order))
         return live
 
-    def change(self, options: recommendation_pb2.ListOptions) -> None:
+    def change(self, options: recommendation_pb2.ListOptions, profile: Profile | None = None) -> None:
         """Take another wish; shown positions are released and the next update is whole, in the form now wished for."""
         self.options = options
+        self.profile = profile
         self.shown = ()
         self._snapshot = True
 

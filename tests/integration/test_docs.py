@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from penchant_adapters.profiles import read_profile
 from penchant_adapters.settings import Settings
 
 from tests.cluster import Cluster
@@ -125,14 +126,16 @@ def test_make_has_the_targets_that_the_pages_name() -> None:
     assert named <= targets
 
 
-def test_the_settings_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = blocks("docs/operating.md", "toml")
+def test_the_settings_file_and_the_profile_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example, profile = blocks("docs/operating.md", "toml")
     file = tmp_path / "penchant.toml"
     file.write_text(example)
     monkeypatch.setenv("PENCHANT_CONFIG", str(file))
     settings = Settings.read()
     assert settings.tuning.weights.known("share")
     assert settings.scoring.balance == 0.2
+    (tmp_path / "calm.toml").write_text(profile)
+    assert read_profile(tmp_path / "calm.toml", settings.tuning).weights.by_type["view"] == 0.2
 
 
 def test_grpcurl_lists_and_calls_the_service_by_reflection(running: Up, folder: Path) -> None:
@@ -166,7 +169,7 @@ def test_every_guarantee_names_tests_that_are_there() -> None:
         for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)
     }
     promises = re.split(r"^\d+\. ", page.split("## What is not promised")[0], flags=re.MULTILINE)[1:]
-    assert len(promises) >= 37
+    assert len(promises) >= 38
     for promise in promises:
         named = set(re.findall(r"`(test_\w+)`", promise))
         assert named, promise

@@ -107,6 +107,10 @@ def described(item_id: str) -> pb.Recommendation:
     return pb.Recommendation(item_id=item_id, score=len(item_id))
 
 
+def scored_with(options: pb.ListOptions) -> str:
+    return f"{options.profile}@1" if options.profile else ""
+
+
 @dataclass
 class Live:
     """One stream's side of the contract."""
@@ -115,14 +119,16 @@ class Live:
     order: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     snapshot: bool = True
+    profile: str = ""
 
     @classmethod
     def opened(cls, start: pb.StreamStart) -> "Live":
+        profile = scored_with(start.options)
         if not start.resume_token:
-            return cls()
+            return cls(profile=profile)
         sequence, order, pinned = json.loads(start.resume_token)
         shown = max(len(pinned), start.shown_positions)
-        return cls(sequence, tuple(order), tuple(order[:shown]), snapshot=False)
+        return cls(sequence, tuple(order), tuple(order[:shown]), snapshot=False, profile=profile)
 
     def next(self, order: Sequence[str], *, tokens: bool) -> pb.RecommendationUpdate | None:
         wanted = (*self.pinned, *(item_id for item_id in order if item_id not in self.pinned))
@@ -137,6 +143,7 @@ class Live:
             recommendations=[described(item_id) for item_id in told],
             attribution_token=f"a{self.sequence}",
             resume_token=json.dumps([self.sequence, self.order, self.pinned]) if tokens else "",
+            profile=self.profile,
         )
         self.snapshot = False
         return update
@@ -148,7 +155,11 @@ class Recommendations(recommendation_pb2_grpc.RecommendationServiceServicer, use
 
     async def Recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:  # noqa: N802
         await self._knowledge.play_faults(request, context)
-        answer = pb.RecommendResponse(attribution_token="a1", recommendations=self._list(request.options))
+        answer = pb.RecommendResponse(
+            attribution_token="a1",
+            recommendations=self._list(request.options),
+            profile=scored_with(request.options),
+        )
         answer.freshness.applied_through = "f1"
         answer.freshness.age.FromTimedelta(timedelta(milliseconds=20))
         return answer
@@ -197,7 +208,7 @@ class Recommendations(recommendation_pb2_grpc.RecommendationServiceServicer, use
                 assert request.shown.stream_sequence == live.sequence
                 live.pinned = live.order[: request.shown.positions]
             else:
-                live.pinned = ()
+                live.pinned, live.profile = (), scored_with(request.change)
             self._knowledge.said.append(request)
 
     async def _updates(

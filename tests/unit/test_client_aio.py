@@ -118,6 +118,7 @@ async def test_the_options_reach_the_service(client: aio.Client, service: FakeSe
         min_price=0.0,
         exclude={"i9"},
         include_seen=True,
+        profile="bold",
         surface="home",
         min_freshness="f7",
     )
@@ -127,7 +128,7 @@ async def test_the_options_reach_the_service(client: aio.Client, service: FakeSe
     )
     assert request == recommendation_pb2.RecommendRequest(
         user_id="u",
-        options=recommendation_pb2.ListOptions(page_size=3, filter=wanted),
+        options=recommendation_pb2.ListOptions(page_size=3, filter=wanted, profile="bold"),
         surface="home",
         min_freshness="f7",
     )
@@ -149,6 +150,7 @@ async def test_lists_come_with_items_reasons_and_freshness(client: aio.Client, s
     assert first.item == shoe
     assert [(reason.kind, reason.contribution) for reason in first.reasons] == [(ReasonKind.TOGETHER, 2.0)]
     assert listed.freshness.age == timedelta(milliseconds=20)
+    assert (listed.profile, (await client.recommend("u", profile="bold")).profile) == ("", "bold@1")
     assert await client.similar("i1") == await client.search("shoe") == (await client.recommend("u")).items
 
 

@@ -134,12 +134,13 @@ async def test_shown_positions_stay_also_when_the_connection_is_lost_before_the_
 
 async def test_a_change_outlives_the_connection(client: aio.Client, service: FakeService) -> None:
     async with client.stream("u", page_size=3) as stream:
-        await anext(stream)
-        await stream.change(page_size=1, categories=["shoes"])
+        assert (await anext(stream)).profile == ""
+        await stream.change(page_size=1, categories=["shoes"], profile="bold")
         await until(lambda: bool(service.knowledge.said))
         await service.restart()
         service.knowledge.push("i2")
-        assert ids(await anext(stream)) == ("i2",)
+        update = await anext(stream)
+        assert (ids(update), update.profile) == (("i2",), "bold@1")
     sizes = [opening.options.page_size for opening in service.knowledge.openings]
     assert sizes == [3, 1]
     assert service.knowledge.openings[1].options.filter.categories == ["shoes"]

@@ -5,7 +5,7 @@ import base64
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from penchant_adapters.attribution import attributed_request, attribution_token
+from penchant_adapters.attribution import attributed_profile, attributed_request, attribution_token, token_of
 from penchant_core.errors import InvalidField, StaleRequest
 from penchant_server.tokens import (
     FRESHNESS_BYTES,
@@ -68,6 +68,33 @@ def test_an_attribution_token_names_its_request(surface: str, now: int) -> None:
     one, other = attribution_token(surface, now), attribution_token(surface, now)
     assert len(attributed_request(one)) == 16
     assert attributed_request(one) == attributed_request(one) != attributed_request(other)
+
+
+names = st.text("aZ0_-.", min_size=1, max_size=40).filter(lambda name: not name.startswith("."))
+labels = st.just("") | st.builds("{}@{}".format, names, ids)
+
+
+@given(st.text(max_size=64), labels)
+def test_an_attribution_token_names_its_profile_and_goes_on_with_it(surface: str, profile: str) -> None:
+    request = attributed_request(attribution_token(surface, 1, profile))
+    assert len(request.partition(" ")[0]) == 16
+    assert attributed_profile(request) == profile
+    assert attributed_request(token_of(request)) == request
+
+
+@pytest.mark.parametrize("tail", ["", "nobody", "@1", "bold@", "bold@\n", ".bold@1", "bold@" + "1" * 65])
+def test_what_cannot_be_a_profile_is_none_and_the_request_is_still_known(tail: str) -> None:
+    token = attribution_token("home\0" + tail, 1)
+    assert len(attributed_request(token)) == 16
+    forged = attribution_token("home", 1, tail or " ")
+    assert len(attributed_request(forged)) == 16
+
+
+def test_the_longest_attribution_token_is_within_its_limit() -> None:
+    profile = "x" * 40 + "@" + "𝄞" * 64
+    token = attribution_token("s" * 64, 2**63, profile)
+    assert len(token) <= 512
+    assert attributed_profile(attributed_request(token)) == profile
 
 
 @given(st.text(max_size=100) | st.binary(max_size=15).map(lambda b: "a1." + base64.urlsafe_b64encode(b).decode()))

@@ -51,7 +51,10 @@ def recommended(messages: Iterable[recommendation_pb2.Recommendation]) -> tuple[
 def recommendations(message: recommendation_pb2.RecommendResponse) -> results.Recommendations:
     """Return the reply to one request for recommendations."""
     return results.Recommendations(
-        recommended(message.recommendations), message.attribution_token, freshness(message.freshness)
+        recommended(message.recommendations),
+        message.attribution_token,
+        freshness(message.freshness),
+        message.profile,
     )
 
 

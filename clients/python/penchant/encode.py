@@ -31,6 +31,9 @@ class ListOptions(TypedDict, total=False):
     """True adds the stored item to every recommendation."""
     explain: bool
     """True adds its reasons to every recommendation."""
+    profile: str
+    """Name of the profile to score with, one of those that the service has; empty: its default. :meth:`Client.search`
+    scores by meaning alone."""
 
 
 def list_options(
@@ -44,6 +47,7 @@ def list_options(
     include_seen: bool = False,
     include_items: bool = False,
     explain: bool = False,
+    profile: str = "",
 ) -> recommendation_pb2.ListOptions:
     """Return the message for :class:`ListOptions`; unknown keywords, or a string for a collection, raise TypeError."""
     wanted = recommendation_pb2.Filter(
@@ -55,7 +59,7 @@ def list_options(
         include_seen=include_seen,
     )
     return recommendation_pb2.ListOptions(
-        page_size=page_size, filter=wanted, include_items=include_items, explain=explain
+        page_size=page_size, filter=wanted, include_items=include_items, explain=explain, profile=profile
     )
 
 

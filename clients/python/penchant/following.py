@@ -91,4 +91,5 @@ class Following:
             trigger=decode.trigger(message.trigger) if message.HasField("trigger") else None,
             attribution_token=message.attribution_token,
             freshness=decode.freshness(message.freshness),
+            profile=message.profile,
         )

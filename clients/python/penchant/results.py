@@ -128,6 +128,8 @@ class Recommendations:
     attribution_token: str
     """Send it back on events that come of this list."""
     freshness: Freshness
+    profile: str = ""
+    """Profile that the list was scored with, as ``name@version``; empty: the service's own settings."""
 
     def __iter__(self) -> Iterator[Recommendation]:
         return iter(self.items)
@@ -162,6 +164,8 @@ class Update:
     attribution_token: str
     """Send it back on events that come of this list."""
     freshness: Freshness
+    profile: str = ""
+    """Profile that the list was scored with, as ``name@version``; empty: the service's own settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
+from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
 from penchant.v1 import recommendation_pb2, recommendation_pb2_grpc, user_pb2, user_pb2_grpc
@@ -11,11 +12,13 @@ from penchant_adapters import contract
 from penchant_adapters.attribution import attribution_token
 from penchant_adapters.telemetry import traces
 from penchant_core.errors import InvalidField, Unavailable
-from penchant_core.pipeline import Recommended, Recommender
+from penchant_core.pipeline import Recommended, Recommender, Wish
+from penchant_core.profiles import Profile
 
 from penchant_server import limits, replies
 from penchant_server.journal import Journal
 from penchant_server.live import Audience, Listener, LiveList
+from penchant_server.profiles import Profiles
 from penchant_server.stubs import Context
 from penchant_server.tokens import freshness_marks, freshness_token, resumed
 
@@ -46,6 +49,20 @@ class Freshness:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long streams live, and how fast they go."""
+
+    max_age: float
+    """Seconds after which a stream ends with a resume token."""
+    push_interval: float
+    """Seconds at least between two updates."""
+
+
+def _label(profile: Profile | None) -> str:
+    return profile.label if profile is not None else ""
+
+
 def _pushing(trace: str) -> AbstractContextManager[object]:
     """Return the span of the list that a consumer's word led to."""
     return traces.span("push", context=traces.extracted([("traceparent", trace)])) if trace else nullcontext()
@@ -57,32 +74,33 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     def __init__(
         self,
         recommender: Recommender,
+        profiles: Profiles,
         freshness: Freshness,
         audience: Audience,
         clock: Callable[[], int],
-        max_age: float,
-        push_interval: float,
+        pace: Pace,
     ) -> None:
         self._recommender = recommender
+        self._profiles = profiles
         self._freshness = freshness
         self._audience = audience
         self._clock = clock
-        self._max_age = max_age
-        self._push_interval = push_interval
+        self._pace = pace
 
     async def Recommend(  # noqa: N802 the name is gRPC's
         self, request: recommendation_pb2.RecommendRequest, context: Context
     ) -> recommendation_pb2.RecommendResponse:
         """Return one ranked list."""
         user_id = contract.identifier("user_id", request.user_id)
-        wish, surface = limits.wish(request.options), limits.surface(request.surface)
+        wish, surface = self._wish(request.options), limits.surface(request.surface)
         await self._freshness.reached(request.min_freshness, context)
         freshness = self._freshness.now(user_id)
         listing = await self._recommender.recommend(await self._recommender.ledger(user_id), wish)
         return recommendation_pb2.RecommendResponse(
             recommendations=replies.recommendations(listing, request.options),
-            attribution_token=attribution_token(surface, self._clock()),
+            attribution_token=attribution_token(surface, self._clock(), _label(wish.profile)),
             freshness=freshness,
+            profile=_label(wish.profile),
         )
 
     async def SimilarItems(  # noqa: N802 the name is gRPC's
@@ -91,9 +109,10 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         """Return items like one item."""
         del context
         item_id = contract.identifier("item_id", request.item_id)
-        listing = await self._recommender.similar(item_id, limits.wish(request.options))
+        wish = self._wish(request.options)
+        listing = await self._recommender.similar(item_id, wish)
         return recommendation_pb2.SimilarItemsResponse(
-            recommendations=replies.recommendations(listing, request.options)
+            recommendations=replies.recommendations(listing, request.options), profile=_label(wish.profile)
         )
 
     async def SearchItems(  # noqa: N802 the name is gRPC's
@@ -102,7 +121,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         """Return items by meaning."""
         del context
         words = contract.words("query", request.query)
-        listing = await self._recommender.search(words, limits.wish(request.options))
+        listing = await self._recommender.search(words, self._wish(request.options))
         return recommendation_pb2.SearchItemsResponse(recommendations=replies.recommendations(listing, request.options))
 
     async def WatchRecommendations(  # noqa: N802 the name is gRPC's
@@ -133,19 +152,26 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 hearing.cancel()
                 await asyncio.gather(hearing, return_exceptions=True)
 
+    def _wish(self, options: recommendation_pb2.ListOptions) -> Wish:
+        return limits.wish(options, self._profiles.named(options.profile))
+
     def _opened(self, start: recommendation_pb2.StreamStart) -> LiveList:
         contract.identifier("open.user_id", start.user_id)
-        limits.wish(start.options)
+        profile = self._wish(start.options).profile
         limits.surface(start.surface)
         if not start.resume_token:
-            return LiveList(start.options)
+            return LiveList(start.options, profile=profile)
         if start.shown_positions > limits.PAGE:
             raise InvalidField("open.shown_positions", f"{start.shown_positions:,} is more than {limits.PAGE}")
-        return LiveList.going_on(start.options, resumed(start.resume_token), start.shown_positions)
+        live = LiveList.going_on(start.options, resumed(start.resume_token), start.shown_positions)
+        live.profile = profile
+        return live
 
-    @staticmethod
     async def _hear(
-        requests: AsyncIterator[recommendation_pb2.StreamRecommendationsRequest], live: LiveList, listener: Listener
+        self,
+        requests: AsyncIterator[recommendation_pb2.StreamRecommendationsRequest],
+        live: LiveList,
+        listener: Listener,
     ) -> None:
         try:
             async for request in requests:
@@ -156,8 +182,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                     if not live.show(request.shown.positions, request.shown.stream_sequence):
                         raise InvalidField("shown.stream_sequence", "is none of the last 16 updates of this stream")
                 elif kind == "change":
-                    limits.wish(request.change)
-                    live.change(request.change)
+                    live.change(request.change, self._wish(request.change).profile)
                     listener.wake()
                 else:
                     raise InvalidField("message", "only shown and change may follow open")
@@ -177,7 +202,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         A store that is away for a while delays updates; only a client that has no list yet is told.
         """
         await self._freshness.reached(start.min_freshness, context)
-        ends = time.monotonic() + self._max_age
+        ends, profile = time.monotonic() + self._pace.max_age, live.profile
         while True:
             going_away, update = self._audience.closing or time.monotonic() >= ends, None
             patience = ends - time.monotonic()
@@ -187,7 +212,8 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             trace, listener.trace = listener.trace, ""
             try:
                 with _pushing(trace):
-                    update = live.next(await self._listing(start.user_id, live), stale)
+                    listing, profile = await self._listing(start.user_id, live)
+                    update = live.next(listing, stale)
             except Unavailable:
                 if not live.order:
                     raise
@@ -201,11 +227,12 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 if message is not None:
                     update.trigger.CopyFrom(message)
                 update.freshness.CopyFrom(freshness)
-                update.attribution_token = attribution_token(start.surface, self._clock())
+                update.profile = _label(profile)
+                update.attribution_token = attribution_token(start.surface, self._clock(), update.profile)
                 update.going_away = going_away
                 yield update
                 # What changes meanwhile is answered by one update afterwards: the latest.
-                await asyncio.sleep(0 if going_away else self._push_interval)
+                await asyncio.sleep(0 if going_away else self._pace.push_interval)
             if going_away:
                 return
             await listener.called(max(0.0, patience))
@@ -214,30 +241,35 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 hearing.result()
                 return
 
-    async def _listing(self, user_id: str, live: LiveList) -> list[Recommended]:
-        wish = limits.wish(live.options)
+    async def _listing(self, user_id: str, live: LiveList) -> tuple[list[Recommended], Profile | None]:
+        """Return what a stream's list is made of, and the profile that it was scored with."""
+        profile = live.profile = self._profiles.newest(live.options.profile, live.profile)
+        wish = limits.wish(live.options, profile)
         ledger = await self._recommender.ledger(user_id)
         listing = await self._recommender.recommend(ledger, limits.roomier(wish, len(live.shown)))
         listed = {one.known.item.item_id for one in listing}
-        return listing + await self._recommender.items([item_id for item_id in live.shown if item_id not in listed])
+        kept = await self._recommender.items([item_id for item_id in live.shown if item_id not in listed])
+        return listing + kept, profile
 
 
 class UserService(user_pb2_grpc.UserServiceServicer):
     """Shows what is known of a user."""
 
-    def __init__(self, recommender: Recommender, freshness: Freshness) -> None:
+    def __init__(self, recommender: Recommender, profiles: Profiles, freshness: Freshness) -> None:
         self._recommender = recommender
+        self._profiles = profiles
         self._freshness = freshness
 
     async def GetInterests(  # noqa: N802 the name is gRPC's
         self, request: user_pb2.GetInterestsRequest, context: Context
     ) -> user_pb2.GetInterestsResponse:
-        """Return a user's interests."""
+        """Return a user's interests, as the service's default profile weighs them."""
         user_id = contract.identifier("user_id", request.user_id)
         await self._freshness.reached(request.min_freshness, context)
         freshness = self._freshness.now(user_id)
         ledger = await self._recommender.ledger(user_id)
-        interests, dislikes = replies.interests(await self._recommender.interests(ledger))
+        found = await self._recommender.interests(ledger, self._profiles.default)
+        interests, dislikes = replies.interests(found)
         return user_pb2.GetInterestsResponse(
             interests=interests, dislikes=dislikes, event_count=len(ledger.live), freshness=freshness
         )

@@ -106,12 +106,17 @@ class ListOptions(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     INCLUDE_ITEMS_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Items wanted, 1–100; 0 means 10. Fewer come when the filter leaves fewer."""
     include_items: _builtins.bool
     """True adds the stored item to every recommendation."""
     explain: _builtins.bool
     """True adds an explanation to every recommendation."""
+    profile: _builtins.str
+    """Name of the profile to score with, one of those that the service has: 0–64 bytes; empty: the service's default.
+    SearchItems scores by meaning alone: there the name is checked and changes nothing.
+    """
     @_builtins.property
     def filter(self) -> Global___Filter:
         """Which items may be listed."""
@@ -123,10 +128,11 @@ class ListOptions(_message.Message):
         filter: Global___Filter | None = ...,
         include_items: _builtins.bool = ...,
         explain: _builtins.bool = ...,
+        profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "filter", b"filter", "include_items", b"include_items", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "filter", b"filter", "include_items", b"include_items", "page_size", b"page_size", "profile", b"profile"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,8 +350,11 @@ class RecommendResponse(_message.Message):
     RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     attribution_token: _builtins.str
     """Send it back on events that come of this list."""
+    profile: _builtins.str
+    """Profile that the list was scored with, as name@version; empty: the service's own settings. 0–300 bytes."""
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
         """Best first."""
@@ -360,10 +369,11 @@ class RecommendResponse(_message.Message):
         recommendations: _abc.Iterable[Global___Recommendation] | None = ...,
         attribution_token: _builtins.str = ...,
         freshness: Global___Freshness | None = ...,
+        profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "recommendations", b"recommendations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "profile", b"profile", "recommendations", b"recommendations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -566,6 +576,7 @@ class RecommendationUpdate(_message.Message):
     FRESHNESS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     stream_sequence: _builtins.int
     """Counts the updates of a stream from 1, resumed ones included."""
     snapshot: _builtins.bool
@@ -579,6 +590,10 @@ class RecommendationUpdate(_message.Message):
     """Opens a new stream where this one ends."""
     going_away: _builtins.bool
     """True on the last update before the server ends the stream (its age, or a shutdown): reconnect with resume_token."""
+    profile: _builtins.str
+    """Profile that the list was scored with, as name@version; empty: the service's own settings. 0–300 bytes. A profile
+    that changes is used from the next update on, and makes none by itself; one that is taken away stays on open streams.
+    """
     @_builtins.property
     def order(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The whole new list as item ids, best first."""
@@ -607,10 +622,11 @@ class RecommendationUpdate(_message.Message):
         freshness: Global___Freshness | None = ...,
         resume_token: _builtins.str = ...,
         going_away: _builtins.bool = ...,
+        profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "trigger", b"trigger"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "going_away", b"going_away", "order", b"order", "recommendations", b"recommendations", "resume_token", b"resume_token", "snapshot", b"snapshot", "stream_sequence", b"stream_sequence", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "going_away", b"going_away", "order", b"order", "profile", b"profile", "recommendations", b"recommendations", "resume_token", b"resume_token", "snapshot", b"snapshot", "stream_sequence", b"stream_sequence", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -685,6 +701,9 @@ class SimilarItemsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """Profile that the list was scored with, as name@version; empty: the service's own settings. 0–300 bytes."""
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
         """Most alike first."""
@@ -693,10 +712,11 @@ class SimilarItemsResponse(_message.Message):
         self,
         *,
         recommendations: _abc.Iterable[Global___Recommendation] | None = ...,
+        profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recommendations", b"recommendations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "recommendations", b"recommendations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
