@@ -23,7 +23,8 @@ LATER = {
     "config": "penchant_cli.config_command:config_command",
     "demo": "penchant_cli.demo.command:demo_command",
     "import": "penchant_cli.import_command:app",
-    "eval": "penchant_bench.eval_command:eval_command",
+    "eval": "penchant_cli.eval_command:eval_command",
+    "tune": "penchant_cli.tune_command:tune_command",
     "bench": "penchant_bench.bench_command:bench_command",
 }
 """Command → where it is. These need the server, the store or the measurements, which the command line does not."""
@@ -37,11 +38,12 @@ NEEDS = {
     "copy": ("qdrant_client", "qdrant_edge"),
     "rebuild": ("aiokafka", "qdrant_client"),
     "eval": ("scipy", "psutil"),
+    "tune": ("scipy", "optuna"),
     "bench": ("matplotlib", "psutil"),
 }
 """Command → what it imports only when it gets to work."""
 
-EXTRAS = {"eval": "bench", "bench": "bench"} | dict.fromkeys(
+EXTRAS = {"eval": "bench", "tune": "relevance", "bench": "bench"} | dict.fromkeys(
     ("consume", "serve", "topics", "dlq", "copy", "rebuild"), "cluster"
 )
 """Command → the extra that brings what it needs, ``server`` for the others."""
@@ -66,6 +68,7 @@ class _Commands(TyperGroup):
             "keys",
             "config",
             "eval",
+            "tune",
             "bench",
         ]
 

@@ -100,8 +100,8 @@ def items(
 ) -> None:
     """Add or replace items: item_id, and title or description; categories, price, attributes.NAME, unavailable."""
     said = Options(file_format, encoding, delimiter, header, truncate=truncate)
-    with _told():
-        options = _options("items", preset_name, said, columns, max_bad)
+    with told():
+        options = options_for("items", preset_name, said, columns, max_bad)
     _import(
         Job("items", file, options, target, state.expanduser(), restart, dry_run, report),
         tls_of(tls, ca, cert, key),
@@ -138,21 +138,21 @@ def events(
     restart: Restart = False,
 ) -> None:
     """Record events: user_id, item_id or text, type, occurred_at; value, surface, event_id."""
-    with _told():
+    with told():
         said = Options(
             file_format,
             encoding,
             delimiter,
             header,
             type=event_type,
-            rating_scale=_scale(rating_scale),
+            rating_scale=scale_of(rating_scale),
             truncate=truncate,
             order_only=order_only,
             until=until.date() if until else None,
             time_format=time_format,
             timezone=timezone,
         )
-        options = _options("events", preset_name, said, columns, max_bad)
+        options = options_for("events", preset_name, said, columns, max_bad)
     _import(
         Job("events", file, options, target, state.expanduser(), restart, dry_run, report),
         tls_of(tls, ca, cert, key),
@@ -160,7 +160,7 @@ def events(
     )
 
 
-def _options(kind: Kind, preset_name: str, said: Options, columns: list[str] | None, max_bad: str) -> Options:
+def options_for(kind: Kind, preset_name: str, said: Options, columns: list[str] | None, max_bad: str) -> Options:
     """Return the preset's options with what was *said* on the command line put over them."""
     base = preset(preset_name).options(kind) if preset_name else Options()
     plain = Options()
@@ -176,7 +176,8 @@ def _pair(text: str) -> tuple[str, str]:
     return field.strip(), column.strip()
 
 
-def _scale(text: str) -> tuple[float, float]:
+def scale_of(text: str) -> tuple[float, float]:
+    """Return MIN:MAX as numbers. Raises FileRefused."""
     low, _, high = text.partition(":")
     try:
         return float(low), float(high)
@@ -192,7 +193,7 @@ def _share(text: str) -> float:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Tell what is wrong with the options in one line."""
     try:
         yield

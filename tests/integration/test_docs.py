@@ -17,6 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from penchant_adapters.profiles import read_profile
 from penchant_adapters.settings import Settings
+from penchant_bench.quality import datasets
+from penchant_cli.app import app
+from typer.testing import CliRunner
 
 from tests.cluster import Cluster
 from tests.integration.conftest import Start, Up
@@ -26,6 +29,8 @@ ADDRESS = "127.0.0.1:50551"
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 CLUSTER = ("topics", "consume", "serve", "dlq")
 """Commands that need Kafka."""
+MEASURING = ("eval", "tune")
+"""Commands that read files and need no service."""
 RUNNING = {"consume": "partitions assigned", "serve": "serving"}
 """Commands that go on running, and what they say when they do."""
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"
@@ -55,6 +60,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file.writelines(json.dumps(click) + "\n" for click in clicks)
     orders = {"user_id": ["mei"], "item_id": ["item-1"], "ordered_on": ["2026-10-01 12:00:00"]}
     pq.write_table(pa.table(orders), here / "orders.parquet")
+    titles = [f"{colour} {thing}" for thing in ("tea", "lamp", "boots", "atlas") for colour in ("red", "blue", "old")]
+    (here / "items.csv").write_text("item_id,title\n" + "".join(f"i{n},{title}\n" for n, title in enumerate(titles)))
+    # Twelve users walk along the shelf, each from a place of their own, an hour a step.
+    steps = [
+        (user, (5 * user + step) % 12, 1_700_000_000 + 3600 * step + user) for step in range(10) for user in range(12)
+    ]
+    lines = "".join(f"u{user},i{item},{time}\n" for user, item, time in steps)
+    (here / "purchases.csv").write_text("user_id,item_id,timestamp\n" + lines)
     return here
 
 
@@ -64,7 +77,8 @@ def running(up: Start, tmp_path: Path) -> Up:
 
 
 def run(arguments: list[str], folder: Path, address: str = "") -> str:
-    environment = {**os.environ, "PENCHANT_TARGET": address, "NO_COLOR": "1", "XDG_STATE_HOME": str(folder / "state")}
+    environment = {**os.environ, "PENCHANT_TARGET": address, "NO_COLOR": "1"}
+    environment |= {"XDG_STATE_HOME": str(folder / "state"), "XDG_CACHE_HOME": str(folder / "cache")}
     done = subprocess.run(
         arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -80,12 +94,34 @@ def penchant() -> str:
 
 
 def test_the_commands_that_talk_to_a_service_run_in_the_order_of_the_pages(running: Up, folder: Path) -> None:
-    elsewhere = ("up", *CLUSTER)
+    elsewhere = ("up", *CLUSTER, *MEASURING)
     talking = [line for line in commands("penchant") if line.split()[1] not in elsewhere]
     assert len(talking) >= 10
     for line in talking:
         printed = run([penchant(), *shlex.split(line)[1:]], folder, running.address)
         assert printed.strip(), line
+
+
+def test_the_commands_that_measure_run_on_files(folder: Path) -> None:
+    measuring = [line for line in commands("penchant") if line.split()[1] in MEASURING]
+    assert len(measuring) >= 3
+    for line in measuring:
+        words = shlex.split(line)[1:]
+        assert run([penchant(), *words], folder).strip(), line
+        for option in ("--html", "--json"):
+            if option in words:
+                assert (folder / words[words.index(option) + 1]).stat().st_size > 1_000, line
+
+
+def test_what_the_page_on_relevance_names_is_there() -> None:
+    page = (ROOT / "docs" / "relevance.md").read_text()
+    told = "".join(
+        CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).output for command in ("eval", "tune")
+    )
+    # Options of other commands are not spoken of.
+    assert set(re.findall(r"`(--[a-z-]+)", page)) <= set(re.findall(r"--[a-z-]+", told))
+    named = set(re.findall(r"`penchant eval (\w+)`", page))
+    assert named == set(datasets.NAMES)
 
 
 async def test_the_commands_of_a_cluster_run_in_the_order_of_the_pages(cluster: Cluster) -> None:

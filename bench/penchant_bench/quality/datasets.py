@@ -1,78 +1,24 @@
-"""The data sets of the quality measurement, each as items with words and events in the order in which they happened."""
+"""The public data sets of the quality measurement, as logs, and how each is asked."""
 
 import csv
 import gzip
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from penchant_core.errors import InvalidSetting
 from penchant_core.model import Event, Item
 from penchant_core.text import normalise
-from penchant_core.tuning import DAY, Weights
-
-Indices = NDArray[np.int64]
+from penchant_core.tuning import DAY
+from penchant_relevance.log import Log, log_of
+from penchant_relevance.measure import Measure
+from penchant_relevance.plans import Plan
 
 FIRST_DAY = 1_388_534_400_000
 """2014-01-01 in milliseconds: the first step of every user where the data have an order but no dates."""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """Items and events. Events of one user stand in the order in which they happened; ``steps`` are in global order."""
-
-    name: str
-    items: tuple[Item, ...]
-    users: tuple[str, ...]
-    user: Indices
-    """Per event, position in ``users``."""
-    item: Indices
-    """Per event, position in ``items``."""
-    time: Indices
-    """Per event, milliseconds since 1970."""
-    type: str
-    """Type of all events."""
-    value: NDArray[np.float64] | None = None
-    """Per event, stars; none where the type has no value."""
-    basket: Indices | None = None
-    """Per event, number of the invoice; none where every event stands alone."""
-
-    def __len__(self) -> int:
-        return len(self.user)
-
-    def weights(self, weights: Weights) -> NDArray[np.float64]:
-        """Return the signed weight of every event."""
-        if self.value is None:
-            return np.full(len(self), weights.weigh(self.type, None))
-        return np.array([weights.weigh(self.type, value) for value in self.value])
-
-    def event(self, position: int) -> Event:
-        """Return one event as the service gets it; ids ascend with the order, so they settle ties of the time."""
-        return Event(
-            event_id=f"{position:09d}",
-            user_id=self.users[self.user[position]],
-            type=self.type,
-            occurred_at=int(self.time[position]),
-            item_id=self.items[self.item[position]].item_id,
-            value=None if self.value is None else float(self.value[position]),
-        )
-
-    @cached_property
-    def index(self) -> dict[str, int]:
-        """Item id → position in ``items``."""
-        return {item.item_id: position for position, item in enumerate(self.items)}
-
-    @cached_property
-    def sequences(self) -> list[Indices]:
-        """Positions of every user's events, oldest first."""
-        order = np.argsort(self.user, kind="stable")
-        return np.split(order, np.cumsum(np.bincount(self.user, minlength=len(self.users)))[:-1])
 
 
 def data_folder(folder: Path | None) -> Path:
@@ -87,7 +33,7 @@ def data_folder(folder: Path | None) -> Path:
     return chosen
 
 
-def load(name: str, folder: Path) -> DataSet:
+def load(name: str, folder: Path) -> Log:
     """Load one of ``NAMES`` from the folder that holds the sets. Raises ``InvalidSetting`` when it is not there."""
     if name not in _LOADERS:
         raise InvalidSetting(f"{name!r} is no data set; take one of {', '.join(NAMES)}", field="name")
@@ -96,44 +42,37 @@ def load(name: str, folder: Path) -> DataSet:
     return _LOADERS[name](folder / name)
 
 
-def _amazon_beauty(folder: Path) -> DataSet:
+def _amazon_beauty(folder: Path) -> Log:
     lines = (folder / "items.tsv").read_text(encoding="utf-8").split("\n")[1:]
     rows = [line.split("\t", 1) for line in lines if line.strip()]
     # Seven have no title; the service wants every item to say something.
-    items = tuple(Item(item_id=asin, title=normalise(title) or asin) for asin, title in rows)
-    index = {item.item_id: position for position, item in enumerate(items)}
+    items = [Item(item_id=asin, title=normalise(title) or asin) for asin, title in rows]
     with gzip.open(folder / "user_sequence.txt.gz", "rt", encoding="utf-8") as file:
-        sequences = [line.split() for line in file]
-    steps = [step for sequence in sequences for step in range(len(sequence) - 1)]
-    return DataSet(
-        name="amazon_beauty",
-        items=items,
-        users=tuple(sequence[0] for sequence in sequences),
-        user=np.repeat(np.arange(len(sequences)), [len(sequence) - 1 for sequence in sequences]),
-        item=np.array([index[asin] for sequence in sequences for asin in sequence[1:]]),
-        time=FIRST_DAY + np.array(steps, np.int64) * DAY,
-        type="purchase",
-    )
+        events = [
+            Event(event_id="", user_id=user, type="purchase", occurred_at=FIRST_DAY + step * DAY, item_id=asin)
+            for user, *steps in map(str.split, file)
+            for step, asin in enumerate(steps)
+        ]
+    return log_of("amazon_beauty", items, events)
 
 
-def _movielens_small(folder: Path) -> DataSet:
+def _movielens_small(folder: Path) -> Log:
     with gzip.open(folder / "ratings.csv.gz", "rt", encoding="utf-8") as file:
-        ratings = sorted(csv.DictReader(file), key=lambda row: int(row["timestamp"]))
-    rated = {row["movieId"] for row in ratings}
+        events = [
+            Event(
+                event_id="",
+                user_id=row["userId"],
+                type="rate",
+                occurred_at=int(row["timestamp"]) * 1000,
+                item_id=row["movieId"],
+                value=float(row["rating"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+    rated = {event.item_id for event in events}
     with (folder / "movies.csv").open(encoding="utf-8") as file:
-        items = tuple(_movie(row) for row in csv.DictReader(file) if row["movieId"] in rated)
-    index = {item.item_id: position for position, item in enumerate(items)}
-    users, user = np.unique([row["userId"] for row in ratings], return_inverse=True)
-    return DataSet(
-        name="movielens_small",
-        items=items,
-        users=tuple(users.tolist()),
-        user=user,
-        item=np.array([index[row["movieId"]] for row in ratings]),
-        time=np.array([int(row["timestamp"]) * 1000 for row in ratings]),
-        type="rate",
-        value=np.array([float(row["rating"]) for row in ratings]),
-    )
+        items = [_movie(row) for row in csv.DictReader(file) if row["movieId"] in rated]
+    return log_of("movielens_small", items, events)
 
 
 def _movie(row: dict[str, str]) -> Item:
@@ -141,23 +80,18 @@ def _movie(row: dict[str, str]) -> Item:
     return Item(item_id=row["movieId"], title=normalise(row["title"]), categories=genres)
 
 
-def _online_retail(folder: Path) -> DataSet:
+def _online_retail(folder: Path) -> Log:
     lines = sorted(_invoice_lines(folder / "online_retail_to_2011-08.csv.gz"), key=lambda line: line[:2])
     titles: dict[str, str] = {}
     for *_, code, title in lines:
         titles.setdefault(code, title)
-    index = {code: position for position, code in enumerate(titles)}
-    users, user = np.unique([customer for _, _, customer, _, _ in lines], return_inverse=True)
-    return DataSet(
-        name="online_retail",
-        items=tuple(Item(item_id=code, title=title) for code, title in titles.items()),
-        users=tuple(users.tolist()),
-        user=user,
-        item=np.array([index[code] for *_, code, _ in lines]),
-        time=np.array([time for time, *_ in lines]),
-        type="purchase",
-        basket=np.array([int(invoice) for _, invoice, *_ in lines]),
-    )
+    events = [
+        Event(event_id="", user_id=customer, type="purchase", occurred_at=time, item_id=code)
+        for time, _, customer, code, _ in lines
+    ]
+    baskets = np.array([int(invoice) for _, invoice, *_ in lines])
+    items = [Item(item_id=code, title=title) for code, title in titles.items()]
+    return log_of("online_retail", items, events, baskets)
 
 
 def _invoice_lines(path: Path) -> Iterator[tuple[int, str, str, str, str]]:
@@ -183,3 +117,8 @@ def _invoice_lines(path: Path) -> Iterator[tuple[int, str, str, str, str]]:
 
 _LOADERS = {"amazon_beauty": _amazon_beauty, "movielens_small": _movielens_small, "online_retail": _online_retail}
 NAMES = tuple(_LOADERS)
+PLANS: Mapping[str, Plan] = {
+    "amazon_beauty": Plan("last item", (Measure("NDCG@10"), Measure("Recall@10"), Measure("MRR@10"))),
+    "movielens_small": Plan("replay", (Measure("NDCG@10"), Measure("Recall@20"), Measure("MRR@10"))),
+    "online_retail": Plan("replay", (Measure("NDCG@20"), Measure("Recall@20"), Measure("MRR@20"))),
+}

@@ -1,56 +1,62 @@
-"""One evaluation from its name to its figures, shown while it runs."""
+"""One evaluation from a log to its figures, shown while it runs."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from penchant_adapters.settings import Settings
+from penchant_relevance import encoding, metrics
+from penchant_relevance.evaluation import OURS
+from penchant_relevance.evaluation import Evaluation as Offline
+from penchant_relevance.log import Log, check
+from penchant_relevance.plans import LIVE, Plan
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from penchant_bench import figures
-from penchant_bench.quality import datasets, encoding, metrics, offline
-from penchant_bench.quality.report import OURS, SERVED, agreement, cell, measures
+from penchant_bench.quality.report import SERVED, agreement, cell, measures
 from penchant_bench.quality.service import ServiceMeasurement
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What to measure."""
+    """What to measure, and beside what."""
 
-    name: str
-    """Data set."""
-    folder: Path | None
-    """Folder that holds the data sets; none: the usual one."""
     encoder: str
     """URL of the model that reads the items."""
     through_service: bool
     """Through a running service too, beside the exact score."""
     with_ease: bool
+    with_sasrec: bool
     validation: bool
     """Ask for the targets on which settings are chosen."""
+    late: bool
+    """Ask also with what is learnt late."""
 
-    def run(self, console: Console) -> dict[str, Any]:
-        """Return what is written of it. Raises ``InvalidSetting`` when the data or the model is not there."""
+    def run(self, log: Log, plan: Plan, console: Console) -> dict[str, Any]:
+        """Return what is written of it. Raises ``InvalidSetting`` when the log or the model is no good."""
         tuning = Settings.read().tuning
+        check(log, tuning.weights)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as display:
             progress = _Bars(display)
-            data = datasets.load(self.name, datasets.data_folder(self.folder))
-            vectors, model = asyncio.run(
-                encoding.encode_items(data, self.encoder, lambda done: progress("encoding", done, len(data.items)))
+            content, model = asyncio.run(
+                encoding.encode(log, self.encoder, lambda done, total: progress("encoding", done, total))
             )
-            found = offline.Measurement(data, vectors, tuning, progress, self.with_ease, self.validation).run()
+            wanted = (self.with_ease, self.validation, self.late, self.with_sasrec)
+            offline = Offline(log, content, tuning, plan, progress, *wanted)
+            found = offline.run()
             if self.through_service:
-                served = ServiceMeasurement(data, tuning, self.encoder, progress, self.validation)
-                for variant, figure in asyncio.run(served.run()).items():
-                    found[variant] = {SERVED: figure} | found[variant]
-        settings = {"data": self.name, "encoder": model, "tuning": asdict(tuning), "validation": self.validation}
-        settings |= {"seed": metrics.SEED, "resamples": metrics.RESAMPLES}
-        return figures.document(self.name, "quality", settings, found)
+                served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
+                found[LIVE] = {SERVED: asyncio.run(served.run())} | found[LIVE]
+        settings = {"data": log.name, "encoder": model, "tuning": asdict(tuning), "validation": self.validation}
+        settings |= {"plan": plan.kind, "seed": metrics.SEED, "resamples": metrics.RESAMPLES}
+        settings["log"] = {"events": len(log), "users": len(log.users), "items": len(log.items)}
+        return figures.document(log.name, "quality", settings, found)
 
 
 class _Bars:
@@ -70,7 +76,9 @@ def table(title: str, models: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return one variant's figures by model as a table."""
     first = next(iter(models.values()))
     shown = f"{title}: {first['asks']:,} asks of {first['users']:,} users, 95 % intervals"
-    found = Table(title=shown, title_justify="left", caption=agreement(models) or None, caption_justify="left")
+    # Four columns with their intervals fit on eighty characters, and a log's name is no markup.
+    style: Any = {"box": SIMPLE_HEAD, "show_edge": False, "padding": (0, 0, 0, 1), "title_justify": "left"}
+    found = Table(title=Text(shown), caption=agreement(models) or None, caption_justify="left", **style)
     found.add_column("model")
     for measure in [*measures(models), "coverage@10"]:
         found.add_column(measure, justify="right")

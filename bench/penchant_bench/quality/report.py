@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-SERVED = "Penchant, through the service"
-OURS = "Penchant"
+from penchant_relevance.evaluation import OURS
+
+SERVED = f"{OURS}, through the service"
 
 DATA = {
     "amazon_beauty": (
@@ -47,6 +48,7 @@ def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     differences = (
         f"{measure} {models[SERVED][measure]['mean'] / models[OURS][measure]['mean'] - 1.0:+.1%}"
         for measure in measures(models)
+        if models[OURS][measure]["mean"]
     )
     return f"Through the service against offline: {', '.join(differences)}."
 

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import penchant
 from penchant.aio import Client
 from penchant_core.tuning import Tuning
+from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.evaluation import Progress
+from penchant_relevance.log import Indices, Log
+from penchant_relevance.measure import SHOWN, Outcome, figures
+from penchant_relevance.plans import Plan
 
-from penchant_bench.quality.datasets import DataSet, Indices
-from penchant_bench.quality.measure import MEASURES, Outcome
-from penchant_bench.quality.offline import Progress
-from penchant_bench.quality.protocols import Asked, blocks, variants
-from penchant_bench.quality.scoring import Ask
+from penchant_bench.quality.report import SERVED
 from penchant_bench.speed.process import service
 
 AT_ONCE = 16
@@ -32,38 +34,42 @@ BATCH, WINDOW = 500, 4_000
 class ServiceMeasurement:
     """One data set through a service of its own, started with one tuning on an empty store."""
 
-    data: DataSet
+    log: Log
+    plan: Plan
     tuning: Tuning
     encoder: str
     progress: Progress
     validation: bool = False
 
     async def run(self) -> dict[str, Any]:
-        """Return the figures of the data set's main variant, and the seconds that learning and asking took."""
-        variant, asked = next(iter(variants(self.data, validation=self.validation).items()))
-        outcome, spent = Outcome(MEASURES[self.data.name]), {"learning": 0.0, "asking": 0.0}
+        """Return the figures of the main variant, and the seconds that learning and asking took."""
+        asks = self.plan.asks(self.log, self.tuning.weights, validation=self.validation)
+        outcome, spent = Outcome(self.plan.measures), {"learning": 0.0, "asking": 0.0}
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="penchant-eval-"))
             started = service(Path(folder), encoder=self.encoder, **settings(self.tuning))
             server = await stack.enter_async_context(started)
             client = await stack.enter_async_context(Client(server.address, timeout=60.0))
             await self._upsert(client)
-            await self._follow(client, asked, outcome, spent)
-        return {variant: outcome.figures(len(self.data.items)) | {"seconds": spent}}
+            await self._follow(client, asks, outcome, spent)
+        found: dict[str, Any] = figures({SERVED: outcome}, len(self.log.items), SERVED)[SERVED]
+        return found | {"seconds": spent}
 
     async def _upsert(self, client: Client) -> None:
         items = [
-            penchant.Item(item_id=item.item_id, title=item.title, categories=item.categories)
-            for item in self.data.items
+            penchant.Item(
+                item_id=item.item_id, title=item.title, description=item.description, categories=item.categories
+            )
+            for item in self.log.items
         ]
         result = await client.upsert_items(items, batch=500)
         if result.refused:
             raise RuntimeError(f"the service refused {len(result.refused)} items, first {result.refused[0]}")
 
-    async def _follow(self, client: Client, asked: Asked, outcome: Outcome, spent: dict[str, float]) -> None:
+    async def _follow(self, client: Client, asked: Asks, outcome: Outcome, spent: dict[str, float]) -> None:
         events, asks = 0, 0
-        total_events, total_asks = len(self.data), asked.size()
-        for block in blocks(asked):
+        total_events, total_asks = len(self.log), asked.size()
+        for block in asked.blocks():
             begin = time.perf_counter()
             if isinstance(block, list):
                 await self._ask(client, block, outcome)
@@ -88,11 +94,12 @@ class ServiceMeasurement:
         yield done
 
     def _event(self, position: int) -> penchant.Event:
-        event = self.data.event(position)
+        event = self.log.events[position]
         return penchant.Event(
             user_id=event.user_id,
             type=event.type,
             item_id=event.item_id,
+            text=event.text,
             value=event.value,
             occurred_at=datetime.fromtimestamp(event.occurred_at / 1000, UTC),
             event_id=event.event_id,
@@ -104,21 +111,22 @@ class ServiceMeasurement:
 
         async def one(ask: Ask) -> list[int]:
             async with gate:
-                found = await client.recommend(self.data.users[ask.user], page_size=size)
-            return [self.data.index[item.item_id] for item in found.items]
+                found = await client.recommend(self.log.users[ask.user], page_size=size)
+            return [self.log.index[item.item_id] for item in found.items]
 
         for ask, shown in zip(asks, await asyncio.gather(*map(one, asks)), strict=True):
             places = {item: place for place, item in enumerate(shown)}
             found = np.array([places.get(target, np.inf) for target in ask.targets.tolist()])
-            outcome.add(ask.user, found, shown[:10])
+            outcome.add(ask, found, shown[:SHOWN])
 
 
 def settings(tuning: Tuning) -> dict[str, object]:
     """Return a tuning as settings of the service: nested names to values."""
     parts = {"scoring": asdict(tuning.scoring), "covisitation": asdict(tuning.covisitation)}
-    return {
+    numbers = {
         f"{part}__{name}": value
-        for part, numbers in parts.items()
-        for name, value in numbers.items()
+        for part, values in parts.items()
+        for name, value in values.items()
         if value is not None
     }
+    return numbers | {"weights": orjson.dumps(dict(tuning.weights.by_type)).decode()}

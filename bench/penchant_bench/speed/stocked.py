@@ -9,8 +9,8 @@ from pathlib import Path
 
 import penchant_adapters
 import penchant_core
+from penchant_relevance.encoding import cache_folder
 
-from penchant_bench.quality.encoding import cache_folder
 from penchant_bench.speed import catalogue
 from penchant_bench.speed.catalogue import Shop
 from penchant_bench.speed.client import connected

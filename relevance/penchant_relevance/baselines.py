@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
+from penchant_core.tuning import DAY
 from scipy.linalg import lapack
 
-from penchant_bench.quality.counting import Floats32, PairCounts, dense
-from penchant_bench.quality.datasets import Indices
-from penchant_bench.quality.scoring import Ask
+from penchant_relevance.asks import Ask
+from penchant_relevance.counting import Floats32, PairCounts
+from penchant_relevance.log import Indices
+
+DENSE_ITEMS = 15_000
+"""Items up to which baselines may keep a dense (items, items) array: 900 MB."""
 
 
 def histories(asks: Sequence[Ask], n_items: int) -> sp.csr_matrix:
     """Return 1 where a user approved of an item, shape (asks, items)."""
-    liked = [np.unique(ask.items[ask.weights > 0.0]) for ask in asks]
+    liked = [np.unique(ask.items) for ask in asks]
     columns = np.concatenate(liked)
     ends = np.cumsum([0, *map(len, liked)])
     return sp.csr_matrix((np.ones(len(columns), np.float32), columns, ends), shape=(len(asks), n_items))
@@ -24,7 +29,9 @@ def histories(asks: Sequence[Ask], n_items: int) -> sp.csr_matrix:
 
 def interactions(items: Indices, users: Indices, n_items: int) -> sp.csr_matrix:
     """Return 1 where a user approved of an item, shape (users, items)."""
-    matrix = sp.csr_matrix((np.ones(len(items), np.float32), (users, items)), shape=(int(users.max()) + 1, n_items))
+    matrix = sp.csr_matrix(
+        (np.ones(len(items), np.float32), (users, items)), shape=(int(users.max(initial=-1)) + 1, n_items)
+    )
     matrix.data[:] = 1.0
     return matrix
 
@@ -38,6 +45,26 @@ class Popularity:
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items)."""
         return np.repeat(self.counts.visits[None, :], len(asks), axis=0)
+
+
+class RecentPopularity:
+    """Everybody gets what users approved of lately: visits that halve in *half_life_days*."""
+
+    def __init__(self, n_items: int, half_life_days: float) -> None:
+        self._rate = 1.0 / (half_life_days * DAY)
+        self._visits = np.zeros(n_items, np.float64)
+        self._now = 0
+
+    def learn(self, item: int, time: int) -> None:
+        """Learn from an approving event."""
+        if time > self._now:
+            self._visits *= 2.0 ** (-self._rate * (time - self._now))
+            self._now = time
+        self._visits[item] += 1.0
+
+    def scores(self, asks: Sequence[Ask]) -> Floats32:
+        """Return the score of every item, shape (asks, items)."""
+        return np.repeat(self._visits[None, :].astype(np.float32), len(asks), axis=0)
 
 
 @dataclass
@@ -61,20 +88,21 @@ class ItemKnn:
         """Return the score of every item, shape (asks, items)."""
         scale = np.maximum(self.users, 1.0) ** -0.5
         found: Any = (histories(asks, len(scale)) @ sp.diags(scale)).tocsr() @ self.together
-        return np.asarray(dense(found) * scale, np.float32)
+        rows: NDArray[np.float32] = found if isinstance(found, np.ndarray) else found.toarray()
+        return np.asarray(rows * scale, np.float32)
 
 
 class LiveItemKnn(ItemKnn):
-    """The same, learning one event after the other."""
+    """The same, learning one event after the other; for up to ``DENSE_ITEMS``."""
 
     def __init__(self, n_items: int) -> None:
         super().__init__(np.zeros((n_items, n_items), np.float32), np.zeros(n_items, np.float32))
         self._liked: dict[int, list[int]] = defaultdict(list)
 
-    def learn(self, user: int, item: int, *, approving: bool) -> None:
-        """Learn from a user's newest event."""
+    def learn(self, user: int, item: int) -> None:
+        """Learn from a user's newest approving event."""
         liked = self._liked[user]
-        if not approving or item in liked:
+        if item in liked:
             return
         self.together[item, liked] += 1.0
         self.together[liked, item] += 1.0

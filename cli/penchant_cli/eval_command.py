@@ -1,0 +1,175 @@
+"""``penchant eval``: how good the recommendations are, on a log of your own or public data, beside simple baselines."""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from penchant_core.errors import InvalidSetting, PenchantError
+from rich.console import Console
+
+from penchant_cli.own_log_options import (
+    Encoder,
+    EventsFile,
+    EventsMap,
+    EventType,
+    ItemsFile,
+    ItemsMap,
+    OrderOnly,
+    PresetName,
+    RatingScale,
+    TimeFormat,
+    log_files,
+    tell,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from penchant_bench.quality.evaluation import Evaluation
+    from penchant_relevance.log import Log
+    from penchant_relevance.plans import Plan
+
+_PUBLIC, _HOW, _OUT = "Public data sets", "How it is measured", "Results"
+
+
+class Through(StrEnum):
+    """Where the lists come from."""
+
+    OFFLINE = "offline"
+    SERVICE = "service"
+
+
+class Protocol(StrEnum):
+    """How a log is asked."""
+
+    REPLAY = "replay"
+    LAST_ITEM = "last-item"
+
+
+def eval_command(
+    name: Annotated[
+        str,
+        typer.Argument(help="A public data set: amazon_beauty, movielens_small or online_retail.", show_default=False),
+    ] = "",
+    items: ItemsFile = None,
+    events: EventsFile = None,
+    preset: PresetName = "",
+    items_map: ItemsMap = None,
+    events_map: EventsMap = None,
+    event_type: EventType = "",
+    rating_scale: RatingScale = "0:5",
+    time_format: TimeFormat = "",
+    order_only: OrderOnly = False,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(
+            help="replay: by time, asked before each event, which is learnt then. last-item: the last of every user.",
+            rich_help_panel=_HOW,
+        ),
+    ] = Protocol.REPLAY,
+    most: Annotated[
+        int, typer.Option(min=50, help="Asks of an own log; of more, every n-th is asked.", rich_help_panel=_HOW)
+    ] = 5_000,
+    through: Annotated[
+        Through,
+        typer.Option(
+            help="offline: the exact score, in memory. service: also gRPC in, gRPC out.", rich_help_panel=_HOW
+        ),
+    ] = Through.OFFLINE,
+    encoder: Encoder = "builtin:",
+    with_ease: Annotated[
+        bool, typer.Option("--with-ease", help="EASE too: minutes, and memory for items².", rich_help_panel=_HOW)
+    ] = False,
+    with_sasrec: Annotated[
+        bool,
+        typer.Option(
+            "--with-sasrec", help=r"SASRec too, trained: many minutes, penchant\[torch].", rich_help_panel=_HOW
+        ),
+    ] = False,
+    late: Annotated[
+        bool,
+        typer.Option("--late", help="Also with all learnt 30 s, 1 h, 1 day late, or never.", rich_help_panel=_HOW),
+    ] = False,
+    validation: Annotated[
+        bool,
+        typer.Option("--validation", help="Ask for the targets on which settings are chosen.", rich_help_panel=_HOW),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that holds the public sets; else PENCHANT_TEST_DATA, else ../shared/data.",
+            rich_help_panel=_PUBLIC,
+        ),
+    ] = None,
+    all_sets: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="All public sets, all baselines, figures to bench/results/.", rich_help_panel=_PUBLIC
+        ),
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="File to write the figures to.", rich_help_panel=_OUT)] = None,
+    html: Annotated[Path | None, typer.Option(help="File to write a report to.", rich_help_panel=_OUT)] = None,
+) -> None:
+    """Measure recommendation quality, on a log of your own or on a public data set, beside simple baselines.
+
+    penchant eval --items items.csv --events purchases.csv --type purchase --html report.html
+
+    Settings are those of `penchant up`: PENCHANT_SCORING__…, PENCHANT_COVISITATION__…, PENCHANT_CONFIG. Files are read
+    as `penchant import` reads them.
+    """
+    from penchant_bench.quality.evaluation import Evaluation  # noqa: PLC0415 the command line starts without it
+    from penchant_relevance.plans import Plan  # noqa: PLC0415
+
+    beside = (with_ease or all_sets, with_sasrec or all_sets)
+    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, late or all_sets)
+    try:
+        writable(json=json, html=html)
+        if items is not None or events is not None:
+            if name or all_sets:
+                raise InvalidSetting("give a public data set or files of your own, not both", field="name")
+            files = log_files(
+                items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only
+            )
+            last = files.order_only or protocol is Protocol.LAST_ITEM
+            _measure(wanted, files.read(tell), Plan("last item" if last else "replay", most=most), json, html)
+        elif all_sets:
+            if name or json or html:
+                raise InvalidSetting("takes no name, --json or --html: figures go to bench/results/", field="all")
+            for log, plan in _public((), data):
+                _measure(wanted, log, plan, Path("bench/results") / f"quality-{log.name}.json", None)
+        elif name:
+            for log, plan in _public((name,), data):
+                _measure(wanted, log, plan, json, html)
+        else:
+            raise InvalidSetting(
+                "name a public data set, or give --items FILE and --events FILE of your own", field="name"
+            )
+    except PenchantError as error:
+        tell(str(error), "red")
+        raise typer.Exit(2) from error
+
+
+def _public(names: Sequence[str], folder: Path | None) -> Iterator[tuple["Log", "Plan"]]:
+    """Yield public sets, all of them where none is named, and how each is asked. Raises ``InvalidSetting``."""
+    from penchant_bench.quality import datasets  # noqa: PLC0415
+
+    for name in names or datasets.NAMES:
+        yield datasets.load(name, datasets.data_folder(folder)), datasets.PLANS[name]
+
+
+def _measure(wanted: "Evaluation", log: "Log", plan: "Plan", json: Path | None, html: Path | None) -> None:
+    from penchant_bench import figures  # noqa: PLC0415
+    from penchant_bench.quality.evaluation import table  # noqa: PLC0415
+
+    found: dict[str, Any] = wanted.run(log, plan, Console(stderr=True))
+    for variant, models in found["figures"].items():
+        Console().print(table(f"{log.name}, {variant}", models))
+    if json is not None:
+        figures.write(json, found)
+        tell(f"Figures: {json}")
+    if html is not None:
+        from penchant_relevance.report import write  # noqa: PLC0415
+
+        write(html, found)
+        tell(f"Report: {html}")

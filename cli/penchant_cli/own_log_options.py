@@ -1,0 +1,99 @@
+"""Options that name a log of one's own, shared by the commands that measure and learn."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from penchant_core.errors import InvalidSetting
+from rich.console import Console
+
+from penchant_cli.importing.presets import PRESETS
+
+if TYPE_CHECKING:
+    from penchant_cli.own_log import LogFiles
+
+_OWN = "Your own log"
+
+ItemsFile = Annotated[Path | None, typer.Option("--items", help="File of items.", rich_help_panel=_OWN)]
+EventsFile = Annotated[Path | None, typer.Option("--events", help="File of events.", rich_help_panel=_OWN)]
+PresetName = Annotated[
+    str, typer.Option("--preset", help=f"Settings for known files: {', '.join(PRESETS)}.", rich_help_panel=_OWN)
+]
+ItemsMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map-items",
+        metavar="FIELD=COLUMN",
+        help="Repeatable; as --map of `penchant import items`.",
+        rich_help_panel=_OWN,
+    ),
+]
+EventsMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map-events",
+        metavar="FIELD=COLUMN",
+        help="Repeatable; as --map of `penchant import events`.",
+        rich_help_panel=_OWN,
+    ),
+]
+EventType = Annotated[
+    str, typer.Option("--type", help="Type of every event: purchase, view, rate …", rich_help_panel=_OWN)
+]
+RatingScale = Annotated[str, typer.Option(metavar="MIN:MAX", help="Mapped onto 0–5.", rich_help_panel=_OWN)]
+TimeFormat = Annotated[
+    str, typer.Option(help="As in strptime; by default unix time, ISO 8601 and others.", rich_help_panel=_OWN)
+]
+OrderOnly = Annotated[
+    bool,
+    typer.Option("--order-only", help="No times, only order: the last item is asked for.", rich_help_panel=_OWN),
+]
+Encoder = Annotated[str, typer.Option(help="Model that reads the words: builtin: or hf:NAME_OR_FOLDER.")]
+
+
+def log_files(
+    items: Path | None,
+    events: Path | None,
+    preset: str,
+    items_map: list[str] | None,
+    events_map: list[str] | None,
+    event_type: str,
+    rating_scale: str,
+    time_format: str,
+    order_only: bool,
+) -> "LogFiles":
+    """Return where the log stands and how to read it. Raises ``InvalidSetting``."""
+    from penchant_cli.import_command import options_for, scale_of  # noqa: PLC0415 with what they import
+    from penchant_cli.importing.options import Options  # noqa: PLC0415
+    from penchant_cli.own_log import LogFiles, named  # noqa: PLC0415
+
+    if items is None or events is None:
+        missing = "--items" if items is None else "--events"
+        raise InvalidSetting(f"a log is two files: {missing} FILE is missing", field="log")
+    with named("items"):
+        items_options = options_for("items", preset, Options(), items_map, "5%")
+    with named("events"):
+        scale = scale_of(rating_scale)
+        said = Options(type=event_type, rating_scale=scale, time_format=time_format, order_only=order_only)
+        events_options = options_for("events", preset, said, events_map, "5%")
+    return LogFiles(items, events, items_options, events_options)
+
+
+def tell(words: str, style: str | None = None) -> None:
+    """Say something beside the results."""
+    # What a file holds is no markup, and a message that is cut into lines cannot be searched for.
+    Console(stderr=True).print(words, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def writable(**files: Path | None) -> None:
+    """Look, before the minutes that measuring takes, whether files can be written. Raises ``InvalidSetting``."""
+    for option, path in files.items():
+        if path is None:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidSetting(f"{path} cannot be written: {error.strerror}", field=option) from error
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise InvalidSetting(f"{path} cannot be written; name a file in a folder of yours", field=option)

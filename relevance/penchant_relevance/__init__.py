@@ -1,0 +1,1 @@
+"""Relevance: how good recommendations are on a log, what would make them better, and models learnt from it."""

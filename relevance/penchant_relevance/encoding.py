@@ -1,0 +1,43 @@
+"""Vectors of a log's words, from the encoder that ships, remembered on disk for the next run."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from penchant_adapters.encoders import CachedEncoder, VectorFile, open_encoder
+
+from penchant_relevance.log import Log
+from penchant_relevance.scoring import Content, Floats32
+
+STEP = 512
+"""Texts between two reports of progress."""
+
+
+def cache_folder() -> Path:
+    """Return where vectors are remembered: penchant/ in $XDG_CACHE_HOME, else in ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penchant"
+
+
+async def encode(log: Log, encoder: str, progress: Callable[[int, int], None]) -> tuple[Content, str]:
+    """Return the vectors of items and texts, and the model's name; *encoder* is a URL such as ``builtin:``.
+
+    *progress* hears how many texts are done, and of how many. Raises ``InvalidSetting`` and ``EncoderFailed``.
+    """
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [item.words for item in log.items] + list(log.texts)
+    async with open_encoder(encoder) as inner, VectorFile(folder / "vectors.sqlite") as store:
+        cached = CachedEncoder(inner, store)
+        parts = []
+        for start in range(0, len(words), STEP):
+            parts.append(await cached.encode(words[start : start + STEP]))
+            progress(min(len(words), start + STEP), len(words))
+        return content_of(log, np.concatenate(parts)), cached.name
+
+
+def content_of(log: Log, vectors: Floats32) -> Content:
+    """Return the content of a log from the vectors of its items and texts, one after the other."""
+    count = len(log.items)
+    texts = {text: position for position, text in enumerate(log.texts)}
+    return Content(vectors[:count], vectors[count:], log.index, texts)

@@ -1,0 +1,234 @@
+"""The whole measurement offline: the score that ships and its baselines over one log, exactly, in memory."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from penchant_core.errors import InvalidSetting
+from penchant_core.tuning import REFERENCE_COVISITATION, REFERENCE_SCORING, Tuning
+
+from penchant_relevance.asks import Asks, LastItem
+from penchant_relevance.baselines import (
+    DENSE_ITEMS,
+    Ease,
+    ItemKnn,
+    LiveItemKnn,
+    Popularity,
+    RecentPopularity,
+    interactions,
+)
+from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
+from penchant_relevance.log import Indices, Log, lately
+from penchant_relevance.measure import Look, Model, Outcome, figures, measured
+from penchant_relevance.plans import LIVE, Plan
+from penchant_relevance.scoring import Content, Mixture
+
+if TYPE_CHECKING:  # torch is an extra
+    from penchant_relevance.sasrec_choice import Choice
+
+OURS = "Penchant"
+Progress = Callable[[str, int, int], None]
+"""Hears what is measured or trained, how many asks or epochs are done, and of how many."""
+Learn = Callable[[Indices], None]
+"""Takes positions of events."""
+
+PENALTIES = (30.0, 100.0, 300.0, 1_000.0)
+"""λ of EASE that are tried on the validation targets."""
+HALF_LIVES = (1.0, 7.0, 30.0, 90.0)
+"""Days of recent popularity that are tried on the validation targets."""
+
+
+def mixtures(tuning: Tuning) -> dict[str, Tuning]:
+    """Return the tuning under measurement, each of its parts alone, and the fixed mixture."""
+    scoring = tuning.scoring
+    fixed = replace(tuning.covisitation, popularity_exponent=REFERENCE_COVISITATION.popularity_exponent)
+    return {
+        OURS: tuning,
+        "together only": replace(tuning, scoring=replace(scoring, content=0.0, dislike=0.0)),
+        "text only": replace(tuning, scoring=replace(scoring, together=0.0, evidence=0.0, content=1.0, dislike=0.0)),
+        "fixed mixture": Tuning(tuning.weights, fixed, REFERENCE_SCORING),
+    }
+
+
+class Learners:
+    """Models that learn events as they come, and what all of them are told."""
+
+    def __init__(self, asks: Asks, tuning: Tuning, counts: PairCounts | None = None) -> None:
+        """*counts* have learnt already what comes before the first ask."""
+        self._asks = asks
+        self._log = asks.log
+        self._items = len(self._log.items)
+        self._told: list[Callable[[int, int, int, bool], None]] = []
+        self.counts = self._counts(tuning, counts)
+
+    def _counts(self, tuning: Tuning, counts: PairCounts | None) -> PairCounts:
+        if isinstance(self._asks, LastItem):
+            if counts is not None:
+                return counts
+            seen = self._asks.liked(self._asks.before())
+            log = self._log
+            return CountsAtOnce(log.item[seen], log.user[seen], log.time[seen], self._items, tuning.covisitation)
+        live = counts
+        if not isinstance(live, LiveCounts):
+            live = LiveCounts([item.item_id for item in self._log.items], tuning.covisitation)
+        self._told.append(lambda user, item, time, liked: live.learn(user, item, time, approving=liked))
+        return live
+
+    def item_knn(self) -> ItemKnn:
+        """Return the item-to-item baseline; of a great catalogue it learns nothing after the first ask."""
+        if isinstance(self._asks, LastItem) or self._items > DENSE_ITEMS:
+            return ItemKnn.fitted(matrix(self._asks))
+        knn = LiveItemKnn(self._items)
+        self._told.append(lambda user, item, _, liked: knn.learn(user, item) if liked else None)
+        return knn
+
+    def recent_popularity(self, half_life_days: float) -> RecentPopularity:
+        """Return what is popular lately."""
+        recent = RecentPopularity(self._items, half_life_days)
+        self._told.append(lambda _, item, time, liked: recent.learn(item, time) if liked else None)
+        return recent
+
+    def learn(self, positions: Indices) -> None:
+        """Tell everybody about events."""
+        log, weights = self._log, self._asks.weights
+        for position in positions if self._told else ():
+            item = int(log.item[position])
+            liked = item >= 0 and bool(weights[position] > 0.0)
+            for tell in self._told:
+                tell(int(log.user[position]), item, int(log.time[position]), liked)
+
+
+def matrix(asks: Asks) -> sp.csr_matrix:
+    """Return what models may see before the first ask, shape (users, items)."""
+    liked = asks.liked(asks.before())
+    return interactions(asks.log.item[liked], asks.log.user[liked], len(asks.log.items))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is chosen on the validation targets; none: the baseline is left out."""
+
+    penalty: float | None
+    half_life: float | None
+    sasrec: "Choice | None"
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Return by model what is written of it."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.penalty is not None:
+            found["EASE"] = {"penalty": self.penalty}
+        if self.half_life is not None:
+            found["recent popularity"] = {"half_life_days": self.half_life}
+        if self.sasrec is not None:
+            found["SASRec"] = self.sasrec.figures()
+        return found
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One log measured with one tuning."""
+
+    log: Log
+    content: Content
+    tuning: Tuning
+    plan: Plan
+    progress: Progress
+    with_ease: bool = False
+    validation: bool = False
+    """Ask for the validation targets, on which settings are chosen."""
+    late: bool = False
+    """Ask a replay also with what is learnt late."""
+    with_sasrec: bool = False
+
+    def run(self) -> dict[str, dict[str, Any]]:
+        """Return figures by variant (``live``, ``frozen`` and others), model and measure.
+
+        Raises ``InvalidSetting`` where SASRec is wanted without torch.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        log = self.log if self.tuning.covisitation.half_life_days is None else lately(self.log)
+        variants = self.plan.variants(log, self.tuning.weights, validation=self.validation, late=self.late)
+        chosen = Chosen(
+            sasrec=self._sasrec() if self.with_sasrec else None,
+            penalty=self._penalty() if self.with_ease else None,
+            half_life=self._half_life() if self.plan.kind == "replay" else None,
+        )
+        for variant, asks in variants.items():
+            # What learning later costs is ours to know; baselines stand beside the main variant, and a frozen one.
+            all_models = self.plan.kind == "last item" or variant == LIVE
+            outcomes = self._outcomes(variant, asks, chosen, all_models=all_models)
+            found[variant] = figures(outcomes, len(self.log.items), OURS)
+            for name, figure in chosen.figures().items():
+                if name in outcomes:
+                    found[variant][name] |= figure
+        return found
+
+    def _outcomes(self, variant: str, asks: Asks, chosen: Chosen, *, all_models: bool) -> dict[str, Outcome]:
+        learners = Learners(asks, self.tuning)
+        counts = learners.counts
+        models: dict[str, Model] = {
+            name: Mixture(tuning, self.content, counts)
+            for name, tuning in mixtures(self.tuning).items()
+            if all_models or name == OURS
+        }
+        if all_models:
+            models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
+            if chosen.half_life is not None:
+                models["recent popularity"] = learners.recent_popularity(chosen.half_life)
+            if chosen.penalty is not None:
+                models["EASE"] = Ease.fitted(matrix(asks), chosen.penalty)
+            if chosen.sasrec is not None:
+                models["SASRec"] = chosen.sasrec.fitted(asks, self.progress)
+        return self._measured(variant, asks, models, learners)
+
+    def _sasrec(self) -> "Choice":
+        """Return the settings and epochs with which SASRec does best on the validation targets."""
+        try:
+            from penchant_relevance.sasrec_choice import choose  # noqa: PLC0415 torch is an extra
+        except ImportError as error:
+            missing = f"SASRec needs {error.name}; run pip install 'penchant[torch]', or leave SASRec out"
+            raise InvalidSetting(missing, field="with_sasrec") from error
+        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
+        return choose(asks, self.plan.measures[0], self.progress)
+
+    def _penalty(self) -> float:
+        """Return the λ with which EASE does best on the validation targets."""
+        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
+        return self._best(
+            {
+                penalty: self._measured(
+                    f"EASE, λ = {penalty:g}", asks, {"EASE": Ease.fitted(matrix(asks), penalty)}, None
+                )
+                for penalty in PENALTIES
+            }
+        )
+
+    def _half_life(self) -> float:
+        """Return the half-life with which recent popularity does best on the validation targets."""
+        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
+        learners = Learners(asks, self.tuning)
+        models = {f"{days:g}": learners.recent_popularity(days) for days in HALF_LIVES}
+        found = self._measured("recent popularity", asks, models, learners)
+        return self._best({days: {"": found[f"{days:g}"]} for days in HALF_LIVES})
+
+    @staticmethod
+    def _best(outcomes: Mapping[float, Mapping[str, Outcome]]) -> float:
+        means = {
+            setting: float(np.mean([values[0] for values in next(iter(outcome.values())).values]))
+            for setting, outcome in outcomes.items()
+        }
+        return max(means, key=lambda setting: means[setting])
+
+    def _measured(
+        self, title: str, asks: Asks, models: Mapping[str, Model], learners: Learners | None
+    ) -> dict[str, Outcome]:
+        size = asks.size()
+        if not size:
+            problem = f"{title}: in this part of the log nobody turns to an item that they like and have not met"
+            raise InvalidSetting(f"{problem}; give a longer log", field="events")
+        self.progress(title, 0, size)
+        look = None if learners is None else Look(lambda: learners.counts.visits, self.content.items)
+        learn: Learn = (lambda _: None) if learners is None else learners.learn
+        return measured(asks, models, self.plan.measures, learn, lambda done: self.progress(title, done, size), look)

@@ -1,0 +1,129 @@
+"""The score that ships, over all items at once: ``penchant_core.interests`` and ``counts`` as matrix products."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from penchant_core.covisitation import aged
+from penchant_core.interests import Source, voices_of
+from penchant_core.tuning import Tuning
+
+from penchant_relevance.asks import Ask
+from penchant_relevance.counting import PairCounts
+
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a model reads in a log's words."""
+
+    items: Floats32
+    """Shape (items, dim), unit rows in the order of the log's items."""
+    texts: Floats32
+    """Shape (texts, dim), unit rows in the order of the log's texts."""
+    item_index: Mapping[str, int]
+    text_index: Mapping[str, int]
+
+
+def factors(counts: PairCounts, tuning: Tuning, now: int) -> tuple[Floats32, Floats32]:
+    """Return content_k and together_k of every item as a source, shape (items,) each."""
+    scoring, counting = tuning.scoring, tuning.covisitation
+    scale = aged(now, counting)
+    if scoring.evidence > 0.0:
+        prior = scoring.evidence * scale
+        content = scoring.content * prior / (counts.out + prior)
+        together = scoring.together / (counts.out + prior) * scale**counting.popularity_exponent
+    else:
+        content = np.full(len(counts.out), scoring.content)
+        together = scoring.together * np.maximum(counts.visits, scale) ** -scoring.source_exponent
+        together = together * scale ** (scoring.source_exponent + counting.popularity_exponent - 1.0)
+    return content.astype(np.float32), together.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the ledgers of a block of asks say: signed weights that add up to 1 a row (see ``interests.Signal``)."""
+
+    items: sp.csr_matrix
+    """Shape (asks, items)."""
+    praise: sp.csr_matrix
+    """Approving words, shape (asks, texts); the same words may praise one thing and blame another."""
+    blame: sp.csr_matrix
+    """Disapproving words, shape (asks, texts)."""
+
+
+def said(asks: Sequence[Ask], content: Content, tuning: Tuning) -> Said:
+    """Return what the ledgers of *asks* say."""
+    items, n_texts = _Rows(len(content.item_index)), len(content.text_index)
+    praise, blame = _Rows(n_texts), _Rows(n_texts)
+    for ask in asks:
+        voices = voices_of(ask.events, tuning.scoring, tuning.weights)
+        approval = sum(voice.weight for voice in voices if voice.weight > 0.0)
+        total = sum(abs(voice.weight) for voice in voices)
+        for voice in voices:
+            weight = voice.weight / (approval if voice.weight > 0.0 else total)
+            if voice.source is Source.ITEM:
+                items.add(content.item_index[voice.key], weight)
+            else:
+                (praise if weight > 0.0 else blame).add(content.text_index[voice.key], weight)
+        for rows in (items, praise, blame):
+            rows.end()
+    return Said(items.matrix(), praise.matrix(), blame.matrix())
+
+
+class _Rows:
+    """A sparse matrix that is written row by row."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._columns: list[int] = []
+        self._values: list[float] = []
+        self._ends = [0]
+
+    def add(self, column: int, value: float) -> None:
+        self._columns.append(column)
+        self._values.append(value)
+
+    def end(self) -> None:
+        self._ends.append(len(self._columns))
+
+    def matrix(self) -> sp.csr_matrix:
+        values, columns = np.array(self._values, np.float32), np.array(self._columns, np.int64)
+        return sp.csr_matrix((values, columns, self._ends), shape=(len(self._ends) - 1, self._width))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A model that scores as the service does."""
+
+    tuning: Tuning
+    content: Content
+    counts: PairCounts
+
+    def scores(self, asks: Sequence[Ask]) -> Floats32:
+        """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
+        scoring, counts = self.tuning.scoring, self.counts
+        content, together = factors(counts, self.tuning, asks[0].now)
+        spoken = said(asks, self.content, self.tuning)
+        liked, dislike = spoken.items.maximum(0), np.float32(scoring.dislike)
+        taste = (liked @ sp.diags(content) + spoken.items.minimum(0) * dislike) @ self.content.items
+        if spoken.praise.nnz or spoken.blame.nnz:
+            words = spoken.praise * np.float32(scoring.content) + spoken.blame * dislike
+            taste = taste + words @ self.content.texts
+        found = taste @ self.content.items.T
+        if scoring.together:
+            found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()
+        if scoring.popularity:
+            found += np.float32(scoring.popularity) * np.log1p(counts.visits)
+        # Somebody of whom nothing is known gets what is popular.
+        unknown = liked.getnnz(axis=1) + spoken.praise.getnnz(axis=1) == 0
+        found[unknown] = np.log1p(counts.visits)
+        return np.asarray(found, np.float32)
+
+    def _against_popularity(self) -> Floats32:
+        visits = self.counts.visits
+        scale: Floats32 = np.where(visits > 0.0, visits, 1.0).astype(np.float32)
+        return scale ** np.float32(-self.tuning.covisitation.popularity_exponent)
