@@ -1,0 +1,242 @@
+"""``penchant tune``: finds the settings of the score that suit a log, and writes them as a profile."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from penchant_core.errors import InvalidSetting, PenchantError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from penchant_cli.own_log_options import (
+    Encoder,
+    EventsFile,
+    EventsMap,
+    EventType,
+    ItemsFile,
+    ItemsMap,
+    OrderOnly,
+    PresetName,
+    RatingScale,
+    TimeFormat,
+    log_files,
+    tell,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from penchant_core.tuning import Tuning
+    from penchant_relevance.log import Log
+    from penchant_relevance.plans import Plan
+    from penchant_relevance.scoring import Content
+    from penchant_relevance.tune import Search, Tuned
+
+_BUDGET, _OUT = "Budget", "Results"
+
+
+def tune_command(
+    name: Annotated[str, typer.Argument(help="A public data set, instead of files.", show_default=False)] = "",
+    items: ItemsFile = None,
+    events: EventsFile = None,
+    preset: PresetName = "",
+    items_map: ItemsMap = None,
+    events_map: EventsMap = None,
+    event_type: EventType = "",
+    rating_scale: RatingScale = "0:5",
+    time_format: TimeFormat = "",
+    order_only: OrderOnly = False,
+    encoder: Encoder = "builtin:",
+    trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.", rich_help_panel=_BUDGET)] = 120,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Trials without a gain that end the search.", rich_help_panel=_BUDGET)
+    ] = 48,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Minutes after which it ends.", rich_help_panel=_BUDGET)
+    ] = None,
+    most: Annotated[
+        int, typer.Option("--asks", min=50, help="Asks; of more, every n-th is asked.", rich_help_panel=_BUDGET)
+    ] = 2_000,
+    seed: Annotated[int, typer.Option(help="Draws the same trials again.", rich_help_panel=_BUDGET)] = 20_260_101,
+    counts: Annotated[
+        bool,
+        typer.Option("--counts", help="Also how pairs are counted: settings, not a profile; they need a rebuild."),
+    ] = False,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="Profile to write, for example profiles/spring.toml.", rich_help_panel=_OUT),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="File to write the figures to.", rich_help_panel=_OUT)] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder that holds the public sets.")] = None,
+) -> None:
+    """Find the settings of the score that suit a log, and tell what each of them is worth.
+
+    penchant tune --items items.csv --events purchases.csv --type purchase --profile profiles/spring.toml
+
+    Half of the users are searched on, the other half judges. A running service that has `profiles` set takes the file
+    over within a second; a request picks it by name. Where nothing is better than the settings there are, it says so
+    and writes nothing.
+    """
+    from penchant_relevance.tune import Budget, Search  # noqa: PLC0415 the command line starts without it
+
+    console = Console(stderr=True)
+    try:
+        _check_name(profile)
+        writable(json=json, profile=profile)
+        if name:
+            log, plan = _public(name, data, most)
+        else:
+            files = log_files(
+                items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only
+            )
+            log, plan = _own(files.read(tell), order_only=files.order_only, most=most)
+        budget = Budget(trials, minutes, patience, seed)
+        content, tuning, model = _read(console, log, encoder)
+        search = Search(log, content, tuning, plan, budget, counts)
+        found = _searched(console, search)
+        Console().print(_table(found, log, search))
+        if json is not None:
+            _write_figures(json, log, search, found, model)
+            tell(f"Figures: {json}")
+        _finish(found, search, profile)
+    except PenchantError as error:
+        tell(str(error), "red")
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as stopped:
+        tell("Stopped. Nothing was written.")
+        raise typer.Exit(130) from stopped
+
+
+def _check_name(profile: Path | None) -> None:
+    from penchant_core.profiles import NAME  # noqa: PLC0415
+
+    if profile is None:
+        return
+    if profile.suffix != ".toml":
+        raise InvalidSetting(f"{profile} must end in .toml; its name is what requests say", field="profile")
+    if not NAME.fullmatch(profile.stem):
+        raise InvalidSetting(
+            f"{profile.stem!r} is no name for a profile: 1–40 of A–Z a–z 0–9 . _ -, no dot first", field="profile"
+        )
+
+
+def _public(name: str, data: Path | None, most: int) -> tuple["Log", "Plan"]:
+    from dataclasses import replace  # noqa: PLC0415
+
+    from penchant_bench.quality import datasets  # noqa: PLC0415
+
+    log = datasets.load(name, datasets.data_folder(data))
+    return log, replace(datasets.PLANS[name], most=most)
+
+
+def _own(log: "Log", *, order_only: bool, most: int) -> tuple["Log", "Plan"]:
+    from penchant_relevance.plans import Plan  # noqa: PLC0415
+
+    return log, Plan("last item" if order_only else "replay", most=most)
+
+
+def _read(console: Console, log: "Log", encoder: str) -> tuple["Content", "Tuning", str]:
+    import asyncio  # noqa: PLC0415
+
+    from penchant_adapters.settings import Settings  # noqa: PLC0415
+    from penchant_relevance.encoding import encode  # noqa: PLC0415
+    from penchant_relevance.log import check  # noqa: PLC0415
+
+    tuning = Settings.read().tuning
+    check(log, tuning.weights)
+    with _bars(console) as bars:
+        task = bars.add_task("encoding", total=None)
+        content, model = asyncio.run(
+            encode(log, encoder, lambda done, total: bars.update(task, completed=done, total=total))
+        )
+    return content, tuning, model
+
+
+def _bars(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
+
+
+def _searched(console: Console, search: "Search") -> "Tuned":
+    with _bars(console) as bars:
+        task = bars.add_task("trying", total=search.budget.trials)
+
+        def told(done: int, total: int, default: float, best: float) -> None:
+            said = f"trying: default {default:.4f}, best {best:.4f}"
+            bars.update(task, completed=done, total=total, description=said)
+
+        return search.run(told)
+
+
+def _table(found: "Tuned", log: "Log", search: "Search") -> Table:
+    searched, judged = found.halves
+    title = f"{log.name}: {found.trials} trials on {searched:,} asks of the validation window, judged on {judged:,}"
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("")
+    table.add_column(found.measure, justify="right")
+    table.add_row("settings there are", f"{found.default:.4f}")
+    lead = found.lead
+    table.add_row("tuned", f"{found.tuned:.4f}", style="bold")
+    table.add_row("  lead, 95 % interval", f"{lead['mean']:+.4f} ({lead['low']:+.4f} to {lead['high']:+.4f})")
+    for group, worth in sorted(found.ablation.items(), key=lambda pair: -pair[1]):
+        table.add_row(Text(f"  of it {group}: {_changed(found, search, group)}"), f"{worth:+.4f}")
+    return table
+
+
+def _changed(found: "Tuned", search: "Search", group: str) -> str:
+    from penchant_relevance.space import GROUPS  # noqa: PLC0415
+
+    if group == "event weights":
+        by_type, before = found.best.weights.by_type, search.default.weights.by_type
+        return ", ".join(f"{one} {by_type[one]:.2g}" for one in by_type if by_type[one] != before[one])
+    before_and_after = (
+        (search.default.covisitation, found.best.covisitation)
+        if group == "counting"
+        else (search.default.scoring, found.best.scoring)
+    )
+    names = GROUPS[group] or tuple(found.best.covisitation.__dataclass_fields__)
+    old, new = before_and_after
+    told = ((name, getattr(new, name)) for name in names if getattr(new, name) != getattr(old, name))
+    return ", ".join(f"{name} {'none' if value is None else format(value, '.3g')}" for name, value in told)
+
+
+def _write_figures(path: Path, log: "Log", search: "Search", found: "Tuned", model: str) -> None:
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from penchant_bench import figures  # noqa: PLC0415
+
+    settings = {"data": log.name, "encoder": model, "tuning": asdict(search.default), "budget": asdict(search.budget)}
+    figures.write(path, figures.document(log.name, "tune", settings, found.figures()))
+
+
+def _finish(found: "Tuned", search: "Search", profile: Path | None) -> None:
+    from penchant_adapters.profiles import write_profile  # noqa: PLC0415
+    from penchant_core.profiles import Profile  # noqa: PLC0415
+
+    if not found.better:
+        tell("On users it was not chosen by, nothing found is better: the settings stay as they are.")
+        return
+    if not found.clear:
+        tell("The lead may be chance: its interval holds 0. More asks (--asks) would tell.")
+    if search.counts and found.best.covisitation != search.default.covisitation:
+        told = _changed(found, search, "counting")
+        tell(f"How pairs are counted is a setting, covisitation: {told}. It needs the counts anew.")
+    if profile is None:
+        tell("To use it: the same with --profile profiles/NAME.toml")
+        return
+    moment = datetime.now(UTC)
+    version = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    about = {
+        "measure": found.measure,
+        "before": found.default,
+        "tuned": found.tuned,
+        "lead_low": found.lead["low"],
+        "lead_high": found.lead["high"],
+        "trials": found.trials,
+        "asks": found.halves[1],
+    }
+    made = Profile(profile.stem, version, found.best.scoring, found.best.weights)
+    path = write_profile(profile.parent, made, about)
+    tell(f"Profile: {path}, version {version}")
