@@ -9,11 +9,16 @@ import orjson
 import typer
 
 from penchant_bench.quality.report import rendered as quality
+from penchant_bench.quality.report import tuned
 from penchant_bench.speed.report import rendered as speed
 
 Renderer = Callable[[Mapping[str, Any]], Iterator[str]]
 
-SECTIONS: Mapping[str, tuple[str, Renderer]] = {"quality": ("Quality", quality), "speed": ("Speed", speed)}
+SECTIONS: Mapping[str, tuple[str, Renderer]] = {
+    "quality": ("Quality", quality),
+    "tune": ("Tuning", tuned),
+    "speed": ("Speed", speed),
+}
 """Kind of measurement → title of its section and what renders one measurement; sections in this order."""
 BENCH = Path(__file__).resolve().parent.parent
 

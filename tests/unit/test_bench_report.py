@@ -38,12 +38,50 @@ def test_a_quality_measurement_becomes_a_table_with_intervals(tmp_path: Path) ->
     figures.write(tmp_path / "new" / "a.json", figures.document("amazon_beauty", "quality", SETTINGS, found))
     text = page(tmp_path / "new")
     assert "## Quality" in text
-    assert "| model | NDCG@10 | Recall@10 | coverage@10 |" in text
-    assert "| **Penchant** | 0.0700 (0.0600–0.0800) | 0.1100 (0.1000–0.1200) | 42% |" in text
+    assert "| model | NDCG@10 | Recall@10 | coverage@10 | our lead, NDCG@10 |" in text
+    assert "| **Penchant** | 0.0700 (0.0600–0.0800) | 0.1100 (0.1000–0.1200) | 42% |  |" in text
     assert "| popularity | 0.0100 (0.0000–0.0200) |" in text
     assert "1,234 asks of 321 users" in text
     assert "NDCG@10 +1.0%, Recall@10 +0.0%" in text
     assert "some-model@1" in text
+
+
+def test_what_is_late_what_is_sliced_and_who_leads_have_tables_of_their_own(tmp_path: Path) -> None:
+    def sliced(ndcg: float) -> dict[str, Any]:
+        slices = {
+            name: {**model(ndcg + more, 0.1), "asks": 7} for name, more in (("1 events known", 0.5), ("new items", 0.0))
+        }
+        return {**model(ndcg, 0.1), "slices": slices}
+
+    worse = {**sliced(0.02), "behind": {"NDCG@10": estimate(0.05), "Recall@10": estimate(0.0)}}
+    found = {"live": {"Penchant": sliced(0.07), "popularity": worse}, "1 day late": {"Penchant": model(0.06, 0.1)}}
+    figures.write(tmp_path / "a.json", figures.document("amazon_beauty", "quality", SETTINGS, found))
+    text = page(tmp_path)
+    assert "| +0.0500 (+0.0400 to +0.0600) |" in text
+    assert "| live | 0.0700 (0.0600–0.0800) | 0.1000 (0.0900–0.1100) |" in text
+    assert "| 1 day late | 0.0600 (0.0500–0.0700) | 0.1000 (0.0900–0.1100) |" in text
+    assert "| NDCG@10 | asks | Penchant | popularity |" in text
+    # Figures of a slice are those of the slice.
+    assert "| 1 events known | 7 | 0.5700 (0.5600–0.5800) | 0.5200 (0.5100–0.5300) |" in text
+
+
+def test_a_search_becomes_a_table_with_what_each_group_is_worth(tmp_path: Path) -> None:
+    found = {
+        "halves": [30, 40],
+        "trials": 16,
+        "measure": "NDCG@10",
+        "default": 0.1,
+        "tuned": 0.12,
+        "lead": {"mean": 0.02, "low": -0.01, "high": 0.05},
+        "ablation": {"recency": -0.001, "popularity": 0.015},
+    }
+    settings = {"data": "shop", "budget": {"seed": 9}}
+    figures.write(tmp_path / "a.json", figures.document("shop", "tune", settings, found))
+    text = page(tmp_path)
+    assert "## Tuning" in text
+    assert "16 trials on 30 asks of the validation window, 40 of other users judged." in text
+    assert "| lead | +0.0200 (-0.0100 to +0.0500) |" in text
+    assert text.index("of it popularity | +0.0150") < text.index("of it recency | -0.0010")
 
 
 def test_a_measurement_of_the_fixed_mixture_says_so_in_its_title(tmp_path: Path) -> None:

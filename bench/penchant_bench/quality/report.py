@@ -58,28 +58,89 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     settings = measurement["settings"]
     data = settings["data"]
     fixed = settings["tuning"]["scoring"]["evidence"] == 0.0
-    yield f"### {data}{', with the fixed mixture as settings' if fixed else ''}"
-    yield ""
-    yield DATA.get(data, "")
-    yield ""
+    yield from (f"### {data}{', with the fixed mixture as settings' if fixed else ''}", "", DATA.get(data, ""), "")
+    late = {}
     for variant, models in measurement["figures"].items():
-        first = next(iter(models.values()))
-        names = measures(models)
-        yield f"**{variant}**: {first['asks']:,} asks of {first['users']:,} users."
-        yield ""
-        yield f"| model | {' | '.join(names)} | coverage@10 |"
-        yield f"|---|{'--:|' * (len(names) + 1)}"
-        for name, found in models.items():
-            shown = f"**{name}**" if name.startswith(OURS) else name
-            yield f"| {shown} | {' | '.join(cell(found[m]) for m in names)} | {found['coverage@10']:.0%} |"
-        yield ""
+        if set(models) == {OURS} and len(measurement["figures"]) > 1:
+            late[variant] = models[OURS]
+            continue
+        yield from _compared(variant, models)
         for remark in (agreement(models), PUBLISHED.get((data, variant), "")):
             if remark:
-                yield remark
-                yield ""
+                yield from (remark, "")
+    main = next(iter(measurement["figures"].values()))
+    if late:
+        yield from _late({next(iter(measurement["figures"])): main[OURS], **late})
+    yield from _sliced(main)
     machine = measurement["machine"]
     yield (
         f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
         f"{settings['resamples']:,} bootstrap samples of users, seed {settings['seed']}."
     )
     yield ""
+
+
+def _compared(variant: str, models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    first = next(iter(models.values()))
+    names = measures(models)
+    yield f"**{variant}**: {first['asks']:,} asks of {first['users']:,} users."
+    yield ""
+    yield f"| model | {' | '.join(names)} | coverage@10 | our lead, {names[0]} |"
+    yield f"|---|{'--:|' * (len(names) + 2)}"
+    for name, found in models.items():
+        shown = f"**{name}**" if name.startswith(OURS) else name
+        lead = lead_of(found["behind"][names[0]]) if "behind" in found else ""
+        yield f"| {shown} | {' | '.join(cell(found[m]) for m in names)} | {found['coverage@10']:.0%} | {lead} |"
+    yield ""
+
+
+def lead_of(difference: Mapping[str, float]) -> str:
+    """Return a paired difference with its interval."""
+    return f"{difference['mean']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
+
+
+def _late(variants: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    names = measures(variants)
+    yield from (
+        "What learning later costs:",
+        "",
+        f"| all is learnt | {' | '.join(names)} |",
+        f"|---|{'--:|' * len(names)}",
+    )
+    for variant, found in variants.items():
+        yield f"| {variant} | {' | '.join(cell(found[m]) for m in names)} |"
+    yield ""
+
+
+def _sliced(models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the main measure by what is known of the user and of the target, ours beside the best other model."""
+    ours = models[OURS]
+    if not ours.get("slices"):
+        return
+    measure = measures(models)[0]
+    others = {name: found for name, found in models.items() if not name.startswith(OURS)}
+    best = max(others, key=lambda name: others[name][measure]["mean"])
+    yield from (f"| {measure} | asks | {OURS} | {best} |", "|---|--:|--:|--:|")
+    for name, found in ours["slices"].items():
+        yield f"| {name} | {found['asks']:,} | {cell(found[measure])} | {cell(others[best]['slices'][name][measure])} |"
+    yield ""
+
+
+def tuned(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of one search's file, whose kind is ``tune``."""
+    found = measurement["figures"]
+    searched, judged = found["halves"]
+    yield from (f"### {measurement['settings']['data']}", "")
+    yield f"{found['trials']} trials on {searched:,} asks of the validation window, {judged:,} of other users judged."
+    yield from ("", f"| | {found['measure']} |", "|---|--:|")
+    yield f"| settings there are | {found['default']:.4f} |"
+    yield f"| tuned | {found['tuned']:.4f} |"
+    yield f"| lead | {lead_of(found['lead'])} |"
+    for group, worth in sorted(found["ablation"].items(), key=lambda pair: -pair[1]):
+        yield f"| of it {group} | {worth:+.4f} |"
+    machine = measurement["machine"]
+    yield from (
+        "",
+        f"{measurement['when']}, {machine['cores']} cores, seed {measurement['settings']['budget']['seed']}.",
+        "",
+    )
