@@ -36,9 +36,9 @@ class TrainingSettings:
     """C, a multiple of ``heads``."""
     blocks: int = 2
     heads: int = 2
-    length: int = 50
+    length: int = 100
     """Newest items that are read; what is longer is cut into windows."""
-    dropout: float = 0.3
+    dropout: float = 0.2
     temperature: float = 0.07
     """What cosines are divided by, above 0: the lower, the surer."""
     negatives: int = 2_048
@@ -49,7 +49,7 @@ class TrainingSettings:
     decay: float = 0.01
     epochs: int = 40
     """At most."""
-    patience: int = 3
+    patience: int = 6
     """Epochs without gain after which training stops."""
     seed: int = SEED
 

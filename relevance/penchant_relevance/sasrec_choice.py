@@ -18,7 +18,7 @@ from penchant_relevance.sasrec import SasRec, TrainingSettings, paths_of, traini
 Progress = Callable[[str, int, int], None]
 """Hears what is trained, how many epochs are done, and of how many."""
 
-GRID = (TrainingSettings(), TrainingSettings(dropout=0.5))
+GRID = (TrainingSettings(dropout=0.2), TrainingSettings(dropout=0.3))
 """What is tried."""
 VALIDATION_ASKS = 3_000
 """Asks on which it is tried; of more, as many are drawn."""
