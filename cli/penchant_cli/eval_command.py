@@ -1,6 +1,5 @@
 """``penchant eval``: how good the recommendations are, on a log of your own or public data, beside simple baselines."""
 
-from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +20,7 @@ from penchant_cli.own_log_options import (
     RatingScale,
     TimeFormat,
     log_files,
+    public_log,
     tell,
     writable,
 )
@@ -118,6 +118,7 @@ def eval_command(
     Settings are those of `penchant up`: PENCHANT_SCORING__…, PENCHANT_COVISITATION__…, PENCHANT_CONFIG. Files are read
     as `penchant import` reads them.
     """
+    from penchant_bench.quality import datasets  # noqa: PLC0415
     from penchant_bench.quality.evaluation import Evaluation  # noqa: PLC0415 the command line starts without it
     from penchant_relevance.plans import Plan  # noqa: PLC0415
 
@@ -136,11 +137,11 @@ def eval_command(
         elif all_sets:
             if name or json or html:
                 raise InvalidSetting("takes no name, --json or --html: figures go to bench/results/", field="all")
-            for log, plan in _public((), data):
-                _measure(wanted, log, plan, Path("bench/results") / f"quality-{log.name}.json", None)
+            for each in datasets.NAMES:
+                to = Path("bench/results") / f"quality-{each}.json"
+                _measure(wanted, *public_log(each, data), to, None)
         elif name:
-            for log, plan in _public((name,), data):
-                _measure(wanted, log, plan, json, html)
+            _measure(wanted, *public_log(name, data), json, html)
         else:
             raise InvalidSetting(
                 "name a public data set, or give --items FILE and --events FILE of your own", field="name"
@@ -148,14 +149,6 @@ def eval_command(
     except PenchantError as error:
         tell(str(error), "red")
         raise typer.Exit(2) from error
-
-
-def _public(names: Sequence[str], folder: Path | None) -> Iterator[tuple["Log", "Plan"]]:
-    """Yield public sets, all of them where none is named, and how each is asked. Raises ``InvalidSetting``."""
-    from penchant_bench.quality import datasets  # noqa: PLC0415
-
-    for name in names or datasets.NAMES:
-        yield datasets.load(name, datasets.data_folder(folder)), datasets.PLANS[name]
 
 
 def _measure(wanted: "Evaluation", log: "Log", plan: "Plan", json: Path | None, html: Path | None) -> None:

@@ -11,6 +11,9 @@ from rich.console import Console
 from penchant_cli.importing.presets import PRESETS
 
 if TYPE_CHECKING:
+    from penchant_relevance.log import Log
+    from penchant_relevance.plans import Plan
+
     from penchant_cli.own_log import LogFiles
 
 _OWN = "Your own log"
@@ -78,6 +81,13 @@ def log_files(
         said = Options(type=event_type, rating_scale=scale, time_format=time_format, order_only=order_only)
         events_options = options_for("events", preset, said, events_map, "5%")
     return LogFiles(items, events, items_options, events_options)
+
+
+def public_log(name: str, folder: Path | None) -> tuple["Log", "Plan"]:
+    """Return a public data set and how it is asked. Raises ``InvalidSetting``."""
+    from penchant_bench.quality import datasets  # noqa: PLC0415 the command line starts without it
+
+    return datasets.load(name, datasets.data_folder(folder)), datasets.PLANS[name]
 
 
 def tell(words: str, style: str | None = None) -> None:

@@ -1,5 +1,6 @@
 """``penchant tune``: finds the settings of the score that suit a log, and writes them as a profile."""
 
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ from penchant_cli.own_log_options import (
     RatingScale,
     TimeFormat,
     log_files,
+    public_log,
     tell,
     writable,
 )
@@ -86,7 +88,8 @@ def tune_command(
         _check_name(profile)
         writable(json=json, profile=profile)
         if name:
-            log, plan = _public(name, data, most)
+            log, plan = public_log(name, data)
+            plan = replace(plan, most=most)
         else:
             files = log_files(
                 items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only
@@ -110,25 +113,15 @@ def tune_command(
 
 
 def _check_name(profile: Path | None) -> None:
-    from penchant_core.profiles import NAME  # noqa: PLC0415
+    from penchant_core.profiles import Profile  # noqa: PLC0415
+    from penchant_core.tuning import Scoring, Weights  # noqa: PLC0415
 
     if profile is None:
         return
     if profile.suffix != ".toml":
         raise InvalidSetting(f"{profile} must end in .toml; its name is what requests say", field="profile")
-    if not NAME.fullmatch(profile.stem):
-        raise InvalidSetting(
-            f"{profile.stem!r} is no name for a profile: 1–40 of A–Z a–z 0–9 . _ -, no dot first", field="profile"
-        )
-
-
-def _public(name: str, data: Path | None, most: int) -> tuple["Log", "Plan"]:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from penchant_bench.quality import datasets  # noqa: PLC0415
-
-    log = datasets.load(name, datasets.data_folder(data))
-    return log, replace(datasets.PLANS[name], most=most)
+    # It is the profile that knows which names it may have; better told now than after the search.
+    Profile(profile.stem, "unwritten", Scoring(), Weights())
 
 
 def _own(log: "Log", *, order_only: bool, most: int) -> tuple["Log", "Plan"]:
@@ -203,8 +196,6 @@ def _changed(found: "Tuned", search: "Search", group: str) -> str:
 
 
 def _write_figures(path: Path, log: "Log", search: "Search", found: "Tuned", model: str) -> None:
-    from dataclasses import asdict  # noqa: PLC0415
-
     from penchant_bench import figures  # noqa: PLC0415
 
     settings = {"data": log.name, "encoder": model, "tuning": asdict(search.default), "budget": asdict(search.budget)}

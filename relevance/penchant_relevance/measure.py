@@ -166,6 +166,15 @@ def measured(
     return outcomes
 
 
+def worths(model: Model, asks: Sequence[Ask], measure: Measure) -> list[float]:
+    """Return what a model's lists are worth, ask by ask; all are scored at once."""
+    found = []
+    for ask, scores in zip(asks, model.scores(asks), strict=True):
+        scores[ask.seen] = -np.inf
+        found.append(measure.of(ranks(scores, ask.targets)))
+    return found
+
+
 def best(scores: NDArray[np.float32], count: int) -> list[int]:
     """Return up to *count* items with the greatest scores, best first; of equal scores the first items, never −∞."""
     # Of items level with the last one a partition keeps any; so all of them are sorted.

@@ -1,7 +1,7 @@
 """Which settings SASRec is trained with, and for how long: what does best on the validation targets."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,13 +10,11 @@ import torch
 from penchant_core.errors import InvalidSetting
 
 from penchant_relevance.asks import BLOCK, Ask, Asks
+from penchant_relevance.evaluation import Progress
 from penchant_relevance.log import Indices
-from penchant_relevance.measure import Measure
-from penchant_relevance.metrics import SEED, ranks
+from penchant_relevance.measure import Measure, worths
+from penchant_relevance.metrics import SEED
 from penchant_relevance.sasrec import SasRec, TrainingSettings, paths_of, training
-
-Progress = Callable[[str, int, int], None]
-"""Hears what is trained, how many epochs are done, and of how many."""
 
 GRID = (TrainingSettings(dropout=0.2), TrainingSettings(dropout=0.3))
 """What is tried."""
@@ -90,12 +88,9 @@ def drawn(asks: Asks) -> list[Ask]:
 
 def worth(model: SasRec, asks: Sequence[Ask], measure: Measure) -> float:
     """Return the mean of *measure*; 0 without asks."""
-    found = []
+    found: list[float] = []
     for start in range(0, len(asks), BLOCK):
-        block = asks[start : start + BLOCK]
-        for ask, scores in zip(block, model.scores(block), strict=True):
-            scores[ask.seen] = -np.inf
-            found.append(measure.of(ranks(scores, ask.targets)))
+        found += worths(model, asks[start : start + BLOCK], measure)
     return float(np.mean(found)) if found else 0.0
 
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from penchant_core.errors import InvalidSetting
 from penchant_core.tuning import Covisitation, Tuning
 
-from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.asks import Asks
 from penchant_relevance.counting import PairCounts
 from penchant_relevance.evaluation import Learners
 from penchant_relevance.log import Log, lately
-from penchant_relevance.measure import Measure
-from penchant_relevance.metrics import Bootstrap, bootstrap, ranks
+from penchant_relevance.measure import Measure, worths
+from penchant_relevance.metrics import Bootstrap, bootstrap
 from penchant_relevance.plans import Plan
 from penchant_relevance.scoring import Content, Mixture
 from penchant_relevance.space import GROUPS, Space
@@ -102,15 +102,8 @@ class Judge:
                 for each in learners.values():
                     each.learn(block)
                 continue
-            rows += np.array([self._of_block(model, block) for model in models]).T.tolist()
+            rows += np.array([worths(model, block, self._measure) for model in models]).T.tolist()
         return np.array(rows)
-
-    def _of_block(self, model: Mixture, block: Sequence[Ask]) -> list[float]:
-        found = []
-        for ask, scores in zip(block, model.scores(block), strict=True):
-            scores[ask.seen] = -np.inf
-            found.append(self._measure.of(ranks(scores, ask.targets)))
-        return found
 
     def _learners(self, tuning: Tuning) -> Learners:
         if tuning.covisitation not in self._begun:
