@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Threads of the encoder; none: one for the built-in model, all cores for others."""
     encoder_device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
+    sequence_model: Path | None = None
+    """Folder of a model that ``penchant train sequence`` wrote; none: the score is of words and counts alone."""
     weights: Mapping[str, float] = Field(default_factory=dict)
     """Event type → weight, −10 to 10, beside or instead of the built-in ones."""
     scoring: Scoring = Field(default_factory=Scoring)

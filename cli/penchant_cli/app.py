@@ -25,6 +25,7 @@ LATER = {
     "import": "penchant_cli.import_command:app",
     "eval": "penchant_cli.eval_command:eval_command",
     "tune": "penchant_cli.tune_command:tune_command",
+    "train": "penchant_cli.train_command:app",
     "bench": "penchant_bench.bench_command:bench_command",
 }
 """Command → where it is. These need the server, the store or the measurements, which the command line does not."""
@@ -39,11 +40,12 @@ NEEDS = {
     "rebuild": ("aiokafka", "qdrant_client"),
     "eval": ("scipy", "psutil"),
     "tune": ("scipy", "optuna"),
+    "train": ("scipy",),
     "bench": ("matplotlib", "psutil"),
 }
 """Command → what it imports only when it gets to work."""
 
-EXTRAS = {"eval": "bench", "tune": "relevance", "bench": "bench"} | dict.fromkeys(
+EXTRAS = {"eval": "bench", "tune": "relevance", "train": "relevance", "bench": "bench"} | dict.fromkeys(
     ("consume", "serve", "topics", "dlq", "copy", "rebuild"), "cluster"
 )
 """Command → the extra that brings what it needs, ``server`` for the others."""
@@ -69,6 +71,7 @@ class _Commands(TyperGroup):
             "config",
             "eval",
             "tune",
+            "train",
             "bench",
         ]
 

@@ -87,6 +87,14 @@ def eval_command(
             "--with-sasrec", help=r"SASRec too, trained: many minutes, penchant\[torch].", rich_help_panel=_HOW
         ),
     ] = False,
+    with_sequence: Annotated[
+        bool,
+        typer.Option(
+            "--with-sequence",
+            help=r"The score with a sequence model too, trained: minutes, penchant\[torch].",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     late: Annotated[
         bool,
         typer.Option("--late", help="Also with all learnt 30 s, 1 h, 1 day late, or never.", rich_help_panel=_HOW),
@@ -123,7 +131,8 @@ def eval_command(
     from penchant_relevance.plans import Plan  # noqa: PLC0415
 
     beside = (with_ease or all_sets, with_sasrec or all_sets)
-    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, late or all_sets)
+    learnt = (late or all_sets, with_sequence or all_sets)
+    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt)
     try:
         writable(json=json, html=html)
         if items is not None or events is not None:

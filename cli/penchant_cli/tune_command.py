@@ -1,6 +1,6 @@
 """``penchant tune``: finds the settings of the score that suit a log, and writes them as a profile."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from penchant_core.errors import InvalidSetting, PenchantError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from penchant_cli.learning import bars_on, chosen_log, encoded
 from penchant_cli.own_log_options import (
     Encoder,
     EventsFile,
@@ -23,17 +23,12 @@ from penchant_cli.own_log_options import (
     PresetName,
     RatingScale,
     TimeFormat,
-    log_files,
-    public_log,
     tell,
     writable,
 )
 
 if TYPE_CHECKING:
-    from penchant_core.tuning import Tuning
     from penchant_relevance.log import Log
-    from penchant_relevance.plans import Plan
-    from penchant_relevance.scoring import Content
     from penchant_relevance.tune import Search, Tuned
 
 _BUDGET, _OUT = "Budget", "Results"
@@ -87,16 +82,10 @@ def tune_command(
     try:
         _check_name(profile)
         writable(json=json, profile=profile)
-        if name:
-            log, plan = public_log(name, data)
-            plan = replace(plan, most=most)
-        else:
-            files = log_files(
-                items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only
-            )
-            log, plan = _own(files.read(tell), order_only=files.order_only, most=most)
+        files = (items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only)
+        log, plan = chosen_log(name, data, most, *files)
         budget = Budget(trials, minutes, patience, seed)
-        content, tuning, model = _read(console, log, encoder)
+        content, tuning, model = encoded(console, log, encoder)
         search = Search(log, content, tuning, plan, budget, counts)
         found = _searched(console, search)
         Console().print(_table(found, log, search))
@@ -124,41 +113,13 @@ def _check_name(profile: Path | None) -> None:
     Profile(profile.stem, "unwritten", Scoring(), Weights())
 
 
-def _own(log: "Log", *, order_only: bool, most: int) -> tuple["Log", "Plan"]:
-    from penchant_relevance.plans import Plan  # noqa: PLC0415
-
-    return log, Plan("last item" if order_only else "replay", most=most)
-
-
-def _read(console: Console, log: "Log", encoder: str) -> tuple["Content", "Tuning", str]:
-    import asyncio  # noqa: PLC0415
-
-    from penchant_adapters.settings import Settings  # noqa: PLC0415
-    from penchant_relevance.encoding import encode  # noqa: PLC0415
-    from penchant_relevance.log import check  # noqa: PLC0415
-
-    tuning = Settings.read().tuning
-    check(log, tuning.weights)
-    with _bars(console) as bars:
-        task = bars.add_task("encoding", total=None)
-        content, model = asyncio.run(
-            encode(log, encoder, lambda done, total: bars.update(task, completed=done, total=total))
-        )
-    return content, tuning, model
-
-
-def _bars(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
-
-
 def _searched(console: Console, search: "Search") -> "Tuned":
-    with _bars(console) as bars:
-        task = bars.add_task("trying", total=search.budget.trials)
+    with bars_on(console) as shown:
+        task = shown.add_task("trying", total=search.budget.trials)
 
         def told(done: int, total: int, default: float, best: float) -> None:
             said = f"trying: default {default:.4f}, best {best:.4f}"
-            bars.update(task, completed=done, total=total, description=said)
+            shown.update(task, completed=done, total=total, description=said)
 
         return search.run(told)
 

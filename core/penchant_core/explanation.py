@@ -18,6 +18,7 @@ class Kind(Enum):
     TOGETHER = auto()
     POPULARITY = auto()
     DISLIKED = auto()
+    LEARNED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Reason:
     kind: Kind
     contribution: float
     event: Event | None
-    """The event behind it; none for popularity."""
+    """The event behind it; none for popularity, and for what a sequence model reads in all of them."""
     words: bool = False
     """Whether the event's words speak rather than its item."""
 
@@ -44,6 +45,8 @@ def explain(item: Known, interests: Interests, settings: Covisitation) -> list[R
         if signal.together:
             pair = counted.get(dimension(signal.event.item_id), 0.0)
             reasons.append(Reason(Kind.TOGETHER, signal.weight * signal.together * pair, signal.event))
+    if interests.learned is not None and item.learned is not None:
+        reasons.append(Reason(Kind.LEARNED, float(interests.learned @ item.learned), None))
     reasons.append(Reason(Kind.POPULARITY, interests.popularity * float(np.log1p(item.counts.visits)), None))
     told = [reason for reason in reasons if reason.contribution]
     return sorted(told, key=lambda reason: -abs(reason.contribution))

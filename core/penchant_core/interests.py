@@ -10,7 +10,7 @@ With n_k the evidence there is for the item of signal k and κ pseudo-counts, ``
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
@@ -20,6 +20,7 @@ import numpy as np
 from penchant_core.counts import Counts
 from penchant_core.covisitation import aged
 from penchant_core.model import Event, Item
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import DAY, Covisitation, Scoring, Tuning, Weights
 from penchant_core.vectors import Matrix, Vector, unit
 
@@ -31,6 +32,8 @@ class Known:
     item: Item
     vector: Vector
     counts: Counts
+    learned: Vector | None = None
+    """Where a sequence model sees it, shape (width,); none where there is no model."""
 
 
 class Source(StrEnum):
@@ -74,6 +77,8 @@ class Interests:
     """Item → w_k · together_k."""
     popularity: float
     """γ on the scale of the counts."""
+    learned: Vector | None = None
+    """What a sequence model expects next, times its weight, shape (width,); none without one."""
 
     @property
     def empty(self) -> bool:
@@ -165,6 +170,7 @@ def interests_said(
     texts: Mapping[str, Vector],
     tuning: Tuning,
     now: int,
+    model: SequenceModel | None = None,
 ) -> Interests:
     """Return the interests that voices add up to.
 
@@ -183,7 +189,24 @@ def interests_said(
         )
         for voice, group in zip(voices, groups, strict=True)
     )
-    return _summed(signals, vectors, scoring.popularity)
+    expected = None if model is None else expectation(voices, known, model, scoring)
+    return replace(_summed(signals, vectors, scoring.popularity), learned=expected)
+
+
+def expectation(
+    voices: Sequence[Voice], known: Mapping[str, Known], model: SequenceModel, scoring: Scoring
+) -> Vector | None:
+    """Return what a model expects next of somebody who liked the items of *voices* (newest first), times its weight.
+
+    Shape (width,); none where no item that the model sees is liked, or the model has no weight.
+    """
+    weight = model.about.weight * scoring.learned
+    seen = [
+        learned
+        for voice in reversed(voices)
+        if voice.source is Source.ITEM and voice.weight > 0.0 and (learned := known[voice.key].learned) is not None
+    ]
+    return model.state(np.stack(seen)) * np.float32(weight) if seen and weight else None
 
 
 def _signal(
@@ -254,11 +277,12 @@ def _summed(signals: tuple[Signal, ...], vectors: Matrix, popularity: float) -> 
     )
 
 
-def of_item(known: Known, tuning: Tuning, now: int) -> Interests:
+def of_item(known: Known, tuning: Tuning, now: int, model: SequenceModel | None = None) -> Interests:
     """Return the interests of somebody who liked this one item: the question behind "similar items"."""
     event = Event(event_id="", user_id="", type="like", occurred_at=now, item_id=known.item.item_id)
     plain = Tuning(Weights({"like": 1.0}), tuning.covisitation, tuning.scoring)
-    return interests_of([event], {known.item.item_id: known}, {}, plain, now)
+    voices = voices_of([event], plain.scoring, plain.weights)
+    return interests_said(voices, {known.item.item_id: known}, {}, plain, now, model)
 
 
 def of_words(text: str, vector: Vector, tuning: Tuning, now: int) -> Interests:

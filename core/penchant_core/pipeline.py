@@ -44,6 +44,7 @@ from penchant_core.ports import (
 )
 from penchant_core.profiles import Profile
 from penchant_core.ranking import balanced, interests_served, ranked
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Tuning
 from penchant_core.vectors import Vector
 
@@ -94,16 +95,19 @@ class Whole:
 class Reader:
     """Reads a ledger as interests: looks up its items and encodes its words."""
 
-    def __init__(self, catalogue: Shelves, encoder: Encoder, tuning: Tuning) -> None:
+    def __init__(
+        self, catalogue: Shelves, encoder: Encoder, tuning: Tuning, model: SequenceModel | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._encoder = encoder
         self._tuning = tuning
+        self._model = model
 
     async def read(self, events: Sequence[Event], now: int, profile: Profile | None = None) -> Interests:
         """Return the interests behind *events*; *now* in milliseconds."""
         tuning = self._tuning if profile is None else profile.instead(self._tuning)
         voices = voices_of(events, tuning.scoring, tuning.weights)
-        return interests_said(voices, *await self._looked_up(voices), tuning, now)
+        return interests_said(voices, *await self._looked_up(voices), tuning, now, self._model)
 
     async def wholes(self, ledgers: Mapping[str, Ledger]) -> dict[str, Whole]:
         """Return what each of the ledgers says as a whole, all looked up and encoded at once."""
@@ -131,7 +135,13 @@ class Reader:
 class Learner:
     """The first story. One learner at a time may write to a store."""
 
-    def __init__(self, stores: Stores, encoder: Encoder, tuning: Tuning, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        encoder: Encoder,
+        tuning: Tuning,
+        clock: Callable[[], int],
+    ) -> None:
         self._stores = stores
         self._encoder = encoder
         self._tuning = tuning
@@ -229,12 +239,20 @@ class Recommended:
 class Recommender:
     """The second story."""
 
-    def __init__(self, library: Library, encoder: Encoder, tuning: Tuning, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        library: Library,
+        encoder: Encoder,
+        tuning: Tuning,
+        clock: Callable[[], int],
+        model: SequenceModel | None = None,
+    ) -> None:
         self._library = library
         self._encoder = encoder
         self._tuning = tuning
         self._clock = clock
-        self._reader = Reader(library.catalogue, encoder, tuning)
+        self._model = model
+        self._reader = Reader(library.catalogue, encoder, tuning, model)
 
     async def recommend(self, ledger: Ledger, wish: Wish) -> list[Recommended]:
         """Return what the user behind a ledger would like next, best first."""
@@ -265,7 +283,7 @@ class Recommender:
         if item_id not in known:
             raise UnknownItem(item_id)
         wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | {item_id}))
-        return await self._answer(of_item(known[item_id], self._tuned(wish), self._clock()), wish)
+        return await self._answer(of_item(known[item_id], self._tuned(wish), self._clock(), self._model), wish)
 
     async def search(self, text: str, wish: Wish) -> list[Recommended]:
         """Return items by meaning; the score is the cosine."""
@@ -284,6 +302,7 @@ class Recommender:
             directions=directions,
             sources=interests.sources,
             popularity=interests.popularity,
+            learned=interests.learned,
             filter=wish.filter,
             depth=max(scoring.depth, wish.size),
             limit=None if weighed else wish.size,

@@ -70,7 +70,7 @@ class Shelves(Protocol):
 
 
 class Catalogue(Shelves, Protocol):
-    """Keeps items with their vectors."""
+    """Keeps items with their vectors, and with their embeddings where it was opened with a sequence model."""
 
     async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
         """Add or replace items, durably. Counts stay as they are. Ids are unique within one call."""
@@ -108,6 +108,8 @@ class Query:
     """``filter.exclude`` holds every item that must not come."""
     depth: int
     """Candidates of each search."""
+    learned: Vector | None = None
+    """What a sequence model expects, times its weight, shape (width,); a search of its own."""
     limit: int | None = None
     """Candidates wanted, the best by score; none: all that were found."""
 
@@ -120,11 +122,13 @@ class Candidate:
     content: float
     counts: float
     """Co-visitation and popularity together."""
+    learned: float = 0.0
+    """What a sequence model gives."""
 
     @property
     def score(self) -> float:
-        """The linear score."""
-        return self.content + self.counts
+        """The whole score."""
+        return self.content + self.counts + self.learned
 
 
 class Retriever(Protocol):

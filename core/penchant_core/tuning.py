@@ -113,6 +113,8 @@ class Scoring:
     """Fixed mixture only: a source's counts are divided by its visits to this power."""
     popularity: float = _within(0, 100, 0.0)
     """γ: weight of log popularity."""
+    learned: float = _within(0, 100, 1.0)
+    """Where there is a sequence model: how loudly it speaks, by what training found; 0: not at all."""
     dislike: float = _within(0, 100, 0.005)
     """ν: greatest penalty that disliked content can give, at cosine 1."""
     words: float = _within(0, 1, 0.5)

@@ -1,7 +1,8 @@
 """The whole measurement offline: the score that ships and its baselines over one log, exactly, in memory."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,12 +24,17 @@ from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
 from penchant_relevance.log import Indices, Log, lately
 from penchant_relevance.measure import Look, Model, Outcome, figures, measured
 from penchant_relevance.plans import LIVE, Plan
-from penchant_relevance.scoring import Content, Mixture
+from penchant_relevance.scoring import Content, Learned, Mixture
 
 if TYPE_CHECKING:  # torch is an extra
+    from penchant_core.sequence import SequenceModel
+
     from penchant_relevance.sasrec_choice import Choice
+    from penchant_relevance.sequence_choice import SequenceChoice
 
 OURS = "Penchant"
+TRAINED = "Penchant, trained"
+"""With a sequence model beside the score."""
 Progress = Callable[[str, int, int], None]
 """Hears what is measured or trained, how many asks or epochs are done, and of how many."""
 Learn = Callable[[Indices], None]
@@ -100,6 +106,16 @@ class Learners:
                 tell(int(log.user[position]), item, int(log.time[position]), liked)
 
 
+@contextmanager
+def needing_torch(what: str, option: str) -> Iterator[None]:
+    """Say which extra brings what cannot be imported inside the block. Raises ``InvalidSetting``."""
+    try:
+        yield
+    except ImportError as error:
+        missing = f"{what} needs {error.name}; run pip install 'penchant[torch]', or leave it out"
+        raise InvalidSetting(missing, field=option) from error
+
+
 def matrix(asks: Asks) -> sp.csr_matrix:
     """Return what models may see before the first ask, shape (users, items)."""
     liked = asks.liked(asks.before())
@@ -113,6 +129,7 @@ class Chosen:
     penalty: float | None
     half_life: float | None
     sasrec: "Choice | None"
+    sequence: "SequenceChoice | None"
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """Return by model what is written of it."""
@@ -123,6 +140,8 @@ class Chosen:
             found["recent popularity"] = {"half_life_days": self.half_life}
         if self.sasrec is not None:
             found["SASRec"] = self.sasrec.figures()
+        if self.sequence is not None:
+            found[TRAINED] = {"chosen": self.sequence.figures()}
         return found
 
 
@@ -141,17 +160,24 @@ class Evaluation:
     late: bool = False
     """Ask a replay also with what is learnt late."""
     with_sasrec: bool = False
+    with_sequence: bool = False
+    """Measure the score with a sequence model too, trained on what comes before the asks."""
+    encoder: str = ""
+    """The model that read the words."""
+    fitted: dict[str, "SequenceModel"] = field(default_factory=dict, init=False)
+    """Variant → the sequence model that ``run`` trained for it."""
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Return figures by variant (``live``, ``frozen`` and others), model and measure.
 
-        Raises ``InvalidSetting`` where SASRec is wanted without torch.
+        Raises ``InvalidSetting`` where something is to be trained without torch.
         """
         found: dict[str, dict[str, Any]] = {}
         log = self.log if self.tuning.covisitation.half_life_days is None else lately(self.log)
         variants = self.plan.variants(log, self.tuning.weights, validation=self.validation, late=self.late)
         chosen = Chosen(
             sasrec=self._sasrec() if self.with_sasrec else None,
+            sequence=self._sequence() if self.with_sequence else None,
             penalty=self._penalty() if self.with_ease else None,
             half_life=self._half_life() if self.plan.kind == "replay" else None,
         )
@@ -173,6 +199,9 @@ class Evaluation:
             for name, tuning in mixtures(self.tuning).items()
             if all_models or name == OURS
         }
+        if chosen.sequence is not None:
+            learned = self._learned(variant, asks, chosen.sequence)
+            models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
         if all_models:
             models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
             if chosen.half_life is not None:
@@ -183,13 +212,29 @@ class Evaluation:
                 models["SASRec"] = chosen.sasrec.fitted(asks, self.progress)
         return self._measured(variant, asks, models, learners)
 
+    def _learned(self, variant: str, asks: Asks, choice: "SequenceChoice") -> Learned:
+        from penchant_relevance.sequences import frozen  # noqa: PLC0415 torch is an extra
+
+        told = f"sequence model, {variant}"
+        network = choice.fitted(asks, self.content, lambda done, total: self.progress(told, done, total))
+        ids = [item.item_id for item in self.log.items]
+        model = frozen(network, self.log.name, self.encoder, ids, choice.weight, choice.settings.heads)
+        self.fitted[variant] = model
+        return Learned.of(model, self.content)
+
+    def _sequence(self) -> "SequenceChoice":
+        """Return for how long a sequence model does best on the validation targets, and how loud it is then."""
+        with needing_torch("a sequence model", "with_sequence"):
+            from penchant_relevance.sequence_choice import choose  # noqa: PLC0415 torch is an extra
+        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
+        told = "sequence model, how long"
+        heard = lambda done, total, *_: self.progress(told, done, total)  # noqa: E731 shorter than a function
+        return choose(asks, self.content, self.tuning, self.plan.measures[0], heard)
+
     def _sasrec(self) -> "Choice":
         """Return the settings and epochs with which SASRec does best on the validation targets."""
-        try:
+        with needing_torch("SASRec", "with_sasrec"):
             from penchant_relevance.sasrec_choice import choose  # noqa: PLC0415 torch is an extra
-        except ImportError as error:
-            missing = f"SASRec needs {error.name}; run pip install 'penchant[torch]', or leave SASRec out"
-            raise InvalidSetting(missing, field="with_sasrec") from error
         asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
         return choose(asks, self.plan.measures[0], self.progress)
 

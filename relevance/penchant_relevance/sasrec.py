@@ -76,7 +76,7 @@ class Block(nn.Module):
         self.heads, self.dropout = settings.heads, settings.dropout
         self.norm_attention, self.norm_feed_forward = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query_key_value, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
         self.drop = nn.Dropout(settings.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,8 +113,13 @@ class Network(nn.Module):
         """
         steps = torch.arange(items.shape[1], device=items.device)  # (T,)
         places = (lengths[:, None] - 1 - steps).clamp(min=0)  # (B, T)
-        x = self.drop(self.items(items) + self.places(places))  # (B, T, C)
+        x = self.drop(self.read(items) + self.places(places))  # (B, T, C)
         return F.normalize(self.norm(self.blocks(x)), dim=-1)  # (B, T, C)
+
+    def read(self, items: Tensor) -> Tensor:
+        """Return what is read of items (B, T): (B, T, C)."""
+        found: Tensor = self.items(items)
+        return found
 
     def candidates(self, items: Tensor) -> Tensor:
         """Return unit rows (N, C) of items (N,)."""
@@ -155,44 +160,64 @@ class SasRec:
     def __init__(self, network: Network, settings: TrainingSettings, visits: Floats32) -> None:
         """*visits*: users who came to each item, shape (items,)."""
         self._network, self._length, self._visits = network.eval(), settings.length, visits
-        with torch.inference_mode():
-            self._candidates = F.normalize(network.items.weight, dim=-1)  # (I, C)
+        self._candidates = all_candidates(network)  # (I, C)
 
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items)."""
         found = np.repeat(self._visits[None, :], len(asks), axis=0)
         known = [row for row, ask in enumerate(asks) if len(ask.items)]
-        for start in range(0, len(known), AT_ONCE):
-            rows = known[start : start + AT_ONCE]
-            read = [asks[row].items[once(asks[row].items)][-self._length :] for row in rows]
-            with torch.inference_mode():
-                items, lengths = padded(read, self._candidates.device)  # (B, T), (B,)
-                newest = torch.arange(len(rows), device=items.device), lengths - 1
-                states = self._network(items, lengths)[newest]  # (B, C)
-                found[rows] = (states @ self._candidates.T).cpu().numpy()  # (B, I)
+        read = [asks[row].items[once(asks[row].items)][-self._length :] for row in known]
+        with torch.inference_mode():
+            for rows, states in newest_states(self._network, read):
+                found[np.array(known)[rows]] = (states @ self._candidates.T).cpu().numpy()  # (B, I)
         return found
+
+
+def all_candidates(network: Network) -> Tensor:
+    """Return unit rows (I, C) of all items."""
+    with torch.inference_mode():
+        return network.candidates(torch.arange(network.items.num_embeddings, device=network.items.weight.device))
+
+
+def newest_states(network: Network, read: Sequence[Indices]) -> Iterator[tuple[slice, Tensor]]:
+    """Yield, part by part, which of *read* (items, oldest first, at least one each) and their newest states (B, C)."""
+    for start in range(0, len(read), AT_ONCE):
+        part = read[start : start + AT_ONCE]
+        with torch.inference_mode():
+            items, lengths = padded(part, network.items.weight.device)  # (B, T), (B,)
+            newest = torch.arange(len(part), device=items.device), lengths - 1
+            yield slice(start, start + len(part)), network(items, lengths)[newest]
 
 
 def training(paths: Sequence[Path], n_items: int, settings: TrainingSettings, device: torch.device) -> Iterator[SasRec]:
     """Train on *paths*, one a user; yield the model after every epoch: one model, which the next epoch changes."""
     visits = np.bincount(np.concatenate([path.items for path in paths]), minlength=n_items).astype(np.float32)
-    random = np.random.default_rng(settings.seed)
-    with _seeded(settings.seed, device):
+    with seeded(settings.seed, device):
         network = Network(n_items, settings).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
-    for epoch in range(settings.epochs):
-        network.train()
-        with _seeded(settings.seed + epoch, device):
-            for batch in batches(windows(paths, settings.length, random), settings.batch, random):
-                optimizer.zero_grad()
-                network.loss(batch, settings).backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                optimizer.step()
+    for _ in epochs(network, paths, settings):
         yield SasRec(network, settings, visits)
 
 
+def epochs(network: Network, paths: Sequence[Path], settings: TrainingSettings) -> Iterator[float]:
+    """Train a network on *paths*, one a user; yield after every epoch the mean of its loss."""
+    random, device = np.random.default_rng(settings.seed), network.items.weight.device
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
+    for epoch in range(settings.epochs):
+        network.train()
+        losses = []
+        with seeded(settings.seed + epoch, device):
+            for batch in batches(windows(paths, settings.length, random), settings.batch, random):
+                optimizer.zero_grad()
+                loss = network.loss(batch, settings)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+                optimizer.step()
+                losses.append(loss.detach())
+        yield float(torch.stack(losses).mean())
+
+
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Start torch's random numbers anew; afterwards they go on as if nothing had been."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -204,18 +229,20 @@ def once(items: Indices) -> Indices:
     return np.sort(np.unique(items, return_index=True)[1])
 
 
-def paths_of(asks: Asks) -> list[Path]:
-    """Return the path of every user who approved of something in what models may see before the first ask.
+def paths_of(asks: Asks, positions: Indices | None = None) -> list[Path]:
+    """Return the path of every user who approved of something in the events at *positions*.
+
+    By default these are what models may see before the first ask.
 
     An item that a user comes to again counts the first time only, since what was met is not listed again. Items of one
     basket do not come after each other, since they are asked for together.
     """
-    log, liked = asks.log, np.sort(asks.liked(asks.before()))
+    log, liked = asks.log, np.sort(asks.liked(asks.before() if positions is None else positions))
     order = np.argsort(log.user[liked], kind="stable")
     liked = liked[order]
     paths = []
-    for positions in np.split(liked, np.flatnonzero(np.diff(log.user[liked])) + 1):
-        kept = positions[once(log.item[positions])]
+    for steps in np.split(liked, np.flatnonzero(np.diff(log.user[liked])) + 1):
+        kept = steps[once(log.item[steps])]
         starts = np.arange(len(kept))
         if log.baskets is not None and len(kept):
             starts[1:][np.diff(log.baskets[kept]) == 0] = 0

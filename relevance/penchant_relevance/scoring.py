@@ -8,10 +8,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from penchant_core.covisitation import aged
 from penchant_core.interests import Source, voices_of
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Tuning
 
 from penchant_relevance.asks import Ask
 from penchant_relevance.counting import PairCounts
+from penchant_relevance.log import Indices
 
 Floats32 = NDArray[np.float32]
 
@@ -95,6 +97,44 @@ class _Rows:
         return sp.csr_matrix((values, columns, self._ends), shape=(len(self._ends) - 1, self._width))
 
 
+def histories(asks: Sequence[Ask], content: Content, tuning: Tuning) -> list[Indices]:
+    """Return the items that a sequence model reads of each ask, oldest first: see ``interests.expectation``."""
+    return [
+        np.array(
+            [
+                content.item_index[voice.key]
+                for voice in reversed(voices_of(ask.events, tuning.scoring, tuning.weights))
+                if voice.source is Source.ITEM and voice.weight > 0.0
+            ],
+            np.int64,
+        )
+        for ask in asks
+    ]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A sequence model and where it sees the items."""
+
+    model: SequenceModel
+    embeddings: Floats32
+    """Shape (items, width), unit rows."""
+
+    @classmethod
+    def of(cls, model: SequenceModel, content: Content) -> "Learned":
+        """Return a model with its embeddings of all items."""
+        return cls(model, model.embed(list(content.item_index), content.items))
+
+    def scores(self, read: Sequence[Indices]) -> Floats32:
+        """Return the cosine of every item, shape (asks, items); 0 for who has read nothing."""
+        states = np.zeros((len(read), self.model.width), np.float32)
+        for row, items in enumerate(read):
+            if len(items):
+                states[row] = self.model.state(self.embeddings[items])
+        found: Floats32 = states @ self.embeddings.T
+        return found
+
+
 @dataclass(frozen=True)
 class Mixture:
     """A model that scores as the service does."""
@@ -102,6 +142,7 @@ class Mixture:
     tuning: Tuning
     content: Content
     counts: PairCounts
+    learned: Learned | None = None
 
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
@@ -116,6 +157,8 @@ class Mixture:
         found = taste @ self.content.items.T
         if scoring.together:
             found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()
+        if self.learned is not None and (weight := self.learned.model.about.weight * scoring.learned):
+            found += np.float32(weight) * self.learned.scores(histories(asks, self.content, self.tuning))
         if scoring.popularity:
             found += np.float32(scoring.popularity) * np.log1p(counts.visits)
         # Somebody of whom nothing is known gets what is popular.

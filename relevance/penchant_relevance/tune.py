@@ -20,7 +20,7 @@ from penchant_core.tuning import Covisitation, Tuning
 from penchant_relevance.asks import Asks
 from penchant_relevance.counting import PairCounts
 from penchant_relevance.evaluation import Learners
-from penchant_relevance.log import Log, lately
+from penchant_relevance.log import Indices, Log, lately
 from penchant_relevance.measure import Measure, worths
 from penchant_relevance.metrics import Bootstrap, bootstrap
 from penchant_relevance.plans import Plan
@@ -116,6 +116,15 @@ class Judge:
         return Learners(self._asks, tuning, deepcopy(begun))
 
 
+def halves(log: Log, users: Indices) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which asks search and which judge, by who asks: *users*, positions in those of *log*, one an ask."""
+    if len(np.unique(users)) < LEAST_USERS:
+        everybody = np.ones(len(users), np.bool_)
+        return everybody, everybody
+    half = np.array([zlib.crc32(user.encode()) % 2 for user in log.users], np.bool_)[users]
+    return half, ~half
+
+
 @dataclass
 class Search:
     """One search from its log to what was found."""
@@ -134,7 +143,7 @@ class Search:
         Raises ``InvalidSetting`` where the validation window has no asks.
         """
         judge = self._judge()
-        searching, judging = self._halves(judge)
+        searching, judging = halves(self.log, judge.users)
         space = Space.of(self.log, self.default, counts=self.counts)
         history, best = self._searched(judge, space, searching, progress)
         chosen = [self.default, best, *(space.reverted(best, group) for group in GROUPS)]
@@ -148,13 +157,6 @@ class Search:
         if not asks.size():
             raise InvalidSetting("nobody turns to a new item in the validation window; the log is too short", "events")
         return Judge(asks, self.content, self.plan.measures[0])
-
-    def _halves(self, judge: Judge) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        if len(np.unique(judge.users)) < LEAST_USERS:
-            everybody = np.ones(len(judge.users), np.bool_)
-            return everybody, everybody
-        half = np.array([zlib.crc32(user.encode()) % 2 for user in self.log.users], np.bool_)[judge.users]
-        return half, ~half
 
     def _searched(
         self,

@@ -14,6 +14,7 @@ import structlog
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.encoders import opened_encoder
 from penchant_adapters.process import asked_to_stop, now, tune_interpreter
+from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry, stopping
 from penchant_adapters.telemetry.scrape import always
@@ -57,8 +58,16 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 settings.encoder, settings.encoder_threads, settings.encoder_device, settings.data_dir, metrics
             )
         )
+        model = read_sequence_model(settings.sequence_model)
         store = stack.enter_context(
-            open_edge(settings.data_dir, encoder.name, encoder.dim, settings.covisitation, settings.min_free_bytes)
+            open_edge(
+                settings.data_dir,
+                encoder.name,
+                encoder.dim,
+                settings.covisitation,
+                settings.min_free_bytes,
+                sequence=model,
+            )
         )
         metrics.running(version("penchant"), encoder.name)
         stores = timed_stores(store.stores, metrics)
@@ -71,7 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             metrics.visible(events, now())
 
         ingest = Ingest(learner, encoder, settings.max_pending_events, learnt)
-        recommender = Recommender(stores.library, encoder, settings.tuning, now)
+        recommender = Recommender(stores.library, encoder, settings.tuning, now, model)
         backend = grpc_server.Backend(store.store_id, ingest, learner, store.items, recommender, profiles, audience)
         server, address = await grpc_server.started(settings, backend, metrics, access)
         # A crash of a worker cancels the block: better a dead service than a mute one.

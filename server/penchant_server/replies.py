@@ -16,6 +16,7 @@ _KINDS = {
     Kind.TOGETHER: recommendation_pb2.Reason.KIND_TOGETHER,
     Kind.POPULARITY: recommendation_pb2.Reason.KIND_POPULARITY,
     Kind.DISLIKED: recommendation_pb2.Reason.KIND_DISLIKED,
+    Kind.LEARNED: recommendation_pb2.Reason.KIND_LEARNED,
 }
 
 

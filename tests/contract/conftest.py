@@ -54,7 +54,7 @@ def embedded(tmp_path: Path) -> Open:
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens the test's store, on every engine; opening it again after it was closed finds what was written."""
     if request.param == "edge":
-        yield lambda: edge(tmp_path / "store")
+        yield lambda sequence=None: edge(tmp_path / "store", sequence)
         return
     async for found in _placed(request.param, request):
         yield found.stores

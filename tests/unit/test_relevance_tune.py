@@ -14,7 +14,7 @@ from penchant_relevance.measure import Measure, measured
 from penchant_relevance.plans import Plan
 from penchant_relevance.scoring import Mixture
 from penchant_relevance.space import Space
-from penchant_relevance.tune import Budget, Judge, Search, Tuned
+from penchant_relevance.tune import Budget, Judge, Search, Tuned, halves
 
 from tests.unit.relevance_logs import bought, did, random_purchases, read, said, shop
 
@@ -69,7 +69,7 @@ def test_half_of_the_users_search_and_the_others_judge() -> None:
     log = circles()
     made = Search(log, read(log), Tuning(), PLAN)
     judge = made._judge()
-    searching, judging = made._halves(judge)
+    searching, judging = halves(log, judge.users)
     assert not set(judge.users[searching]) & set(judge.users[judging])
     assert (searching | judging).all()
     assert min(searching.sum(), judging.sum()) > len(judge.users) / 5
@@ -79,7 +79,7 @@ def test_of_few_users_all_search_and_all_judge() -> None:
     log = circles(users=12)
     made = Search(log, read(log), Tuning(), PLAN)
     judge = made._judge()
-    searching, judging = made._halves(judge)
+    searching, judging = halves(log, judge.users)
     assert searching.all()
     assert judging.all()
 

@@ -73,7 +73,7 @@ def _target(
 ) -> AbstractAsyncContextManager[Target]:
     if isinstance(place, OnEdge):
         return edge_target(place, origin, settings, replacing=replacing)
-    return qdrant_target(place, origin, replacing=replacing)
+    return qdrant_target(place, origin, settings, replacing=replacing)
 
 
 async def _users(source: Source, target: Target, watch: Watch) -> tuple[int, int, int]:

@@ -16,6 +16,8 @@ from penchant_adapters.qdrant.generations import Generations
 from penchant_adapters.qdrant.identity import Identity, identified
 from penchant_adapters.qdrant.protocol import set_payload
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
+from penchant_adapters.sequences import read_sequence_model
+from penchant_adapters.settings import Settings
 from penchant_adapters.stored import StoredItem, StoredUser
 
 _LOG = "log "
@@ -99,7 +101,9 @@ class QdrantTarget:
 
 
 @asynccontextmanager
-async def qdrant_target(place: OnQdrant, origin: Origin, *, replacing: bool) -> AsyncIterator[QdrantTarget]:
+async def qdrant_target(
+    place: OnQdrant, origin: Origin, settings: Settings, *, replacing: bool
+) -> AsyncIterator[QdrantTarget]:
     """Fill a new generation, put to use when the block ends well."""
     where = f"{place.url}/{place.prefix}"
     async with connected(place.url, place.settings) as client:
@@ -109,7 +113,11 @@ async def qdrant_target(place: OnQdrant, origin: Origin, *, replacing: bool) -> 
             raise not_empty(where)
         refuse_other((there.model, there.dim), origin, where)
     store_id = None if origin.sequence is not None else origin.store_id
-    async with drafted(place.url, origin.model, origin.dim, origin.covisitation, place.settings, store_id) as draft:
+    # A server that asks by embeddings must find them in whatever comes into use.
+    sequence = read_sequence_model(settings.sequence_model)
+    async with drafted(
+        place.url, origin.model, origin.dim, origin.covisitation, place.settings, store_id, sequence
+    ) as draft:
         yield QdrantTarget(draft)
         if origin.log:
             items = draft.store.generations.collection("items", draft.store.generation)

@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from penchant_core.counts import VISITS, Counts, dimension
 from penchant_core.errors import PenchantError
 from penchant_core.interests import Known
-from penchant_core.log import ItemCounts
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
 from qdrant_edge import (
@@ -28,14 +28,25 @@ from qdrant_edge import (
     PointVectors,
     Record,
     ScrollRequest,
-    SparseVector,
     UpdateOperation,
 )
 from qdrant_edge import Filter as Condition
 
+from penchant_adapters.edge.embeddings import Embeddings
+from penchant_adapters.edge.itempoints import (
+    EVIDENCE,
+    counts_of,
+    evidence,
+    known_of,
+    point_of,
+    sparse,
+    stored_of,
+    vectors_of,
+)
 from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
+from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of, item_payload
 from penchant_adapters.points import META, digits, number_of, point_id
 from penchant_adapters.stored import StoredItem
@@ -48,17 +59,18 @@ SLICE = 64
 
 # The sequence stands in the counts' own vector of the meta point, so that one operation writes both.
 _HIGH, _LOW = 3, 4
-_EVIDENCE = 0
-"""The one dimension of an item's evidence, a vector of its own because it changes ten times as often."""
 
 
 class EdgeItems:
     """Keeps the promises of ``Catalogue``, ``Tally`` and ``Retriever``."""
 
-    def __init__(self, path: Path, dim: int, settings: Covisitation, min_free_bytes: int) -> None:
+    def __init__(
+        self, path: Path, dim: int, settings: Covisitation, min_free_bytes: int, model: SequenceModel | None = None
+    ) -> None:
+        """Open the shard; with a *model* every item has its embedding afterwards."""
         config = EdgeConfig(
-            vectors={"content": EdgeVectorParams(size=dim, distance=Distance.Dot)},
-            sparse_vectors={"counts": EdgeSparseVectorParams(), "evidence": EdgeSparseVectorParams()},
+            vectors={CONTENT: EdgeVectorParams(size=dim, distance=Distance.Dot)},
+            sparse_vectors={COUNTS: EdgeSparseVectorParams(), EVIDENCE: EdgeSparseVectorParams()},
         )
         self._shard = Shard(path, config, min_free_bytes)
         self._settings = settings
@@ -69,43 +81,45 @@ class EdgeItems:
             self._shard.update(UpdateOperation.create_field_index("price", PayloadSchemaType.Float))
             # Last, so that a start cut short makes the indexes again.
             self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
-        self._search = Search(self._shard, self._hidden_points())
+        self._embeddings = Embeddings(self._shard, model)
+        self._learned = self._embeddings.name
+        self._search = Search(self._shard, self._hidden_points(), self._learned)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
         found = {item_id: known for item_id in item_ids if (known := self._recent.get(item_id)) is not None}
         missing = [item_id for item_id in item_ids if item_id not in found]
-        for record in self._read(missing, ("content", "counts", "evidence")):
-            if (known := self._decoded(record)) is not None:
+        for record in self._read(missing, (*self._embeddings.names, COUNTS, EVIDENCE)):
+            if (known := known_of(record, self._settings, self._learned)) is not None:
                 self._recent.put(known.item.item_id, known)
                 found[known.item.item_id] = known
         return found
 
     async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
         """Add or replace items; counts stay as they are."""
+        self._embeddings.put()
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
+            dense = self._embeddings.dense([(item.item_id, vector) for item, vector in part])
             there = {record.id for record in self._read([item.item_id for item, _ in part], (), payload=False)}
-            new = [entry for entry in part if point_id(entry[0].item_id) not in there]
-            old = [entry for entry in part if point_id(entry[0].item_id) in there]
-            self._insert(new)
-            self._replace(old)
+            self._insert([item for item, _ in part if point_id(item.item_id) not in there], dense)
+            self._replace([item for item, _ in part if point_id(item.item_id) in there], dense)
             for item, _ in part:
                 self._recent.drop(item.item_id)
                 self._search.hide(point_id(item.item_id), hidden=item.unavailable)
             await asyncio.sleep(0)
 
-    def _insert(self, items: Sequence[tuple[Item, Vector]]) -> None:
+    def _insert(self, items: Sequence[Item], dense: Mapping[str, Any]) -> None:
         if items:
-            points = [Point(id=point_id(i.item_id), vector={"content": v}, payload=item_payload(i)) for i, v in items]  # type: ignore[dict-item]  # the engine takes arrays
+            points = [Point(id=point_id(i.item_id), vector=dense[i.item_id], payload=item_payload(i)) for i in items]
             self._shard.update(UpdateOperation.upsert_points(points))
 
-    def _replace(self, items: Sequence[tuple[Item, Vector]]) -> None:
+    def _replace(self, items: Sequence[Item], dense: Mapping[str, Any]) -> None:
         if not items:
             return
-        vectors = [PointVectors(id=point_id(item.item_id), vector={"content": vector}) for item, vector in items]  # type: ignore[dict-item]  # the engine takes arrays
+        vectors = [PointVectors(id=point_id(item.item_id), vector=dense[item.item_id]) for item in items]
         self._shard.update(UpdateOperation.update_vectors(vectors))
-        for item, _ in items:
+        for item in items:
             self._shard.update(UpdateOperation.overwrite_payload([point_id(item.item_id)], item_payload(item)))
 
     async def remove(self, item_ids: Sequence[str]) -> list[str]:
@@ -114,7 +128,7 @@ class EdgeItems:
         for item_id in there:
             point = point_id(item_id)
             self._shard.update(UpdateOperation.overwrite_payload([point], {"id": item_id, "status": GONE}))
-            self._shard.update(UpdateOperation.delete_vectors([point], ["content"]))
+            self._shard.update(UpdateOperation.delete_vectors([point], self._embeddings.names))
             self._recent.drop(item_id)
             self._search.hide(point, hidden=True)
             await asyncio.sleep(0)
@@ -133,13 +147,13 @@ class EdgeItems:
         """Return counts for every id, removed items included."""
         found = {i: known.counts for i in item_ids if (known := self._recent.get(i)) is not None}
         missing = {point_id(i): i for i in item_ids if i not in found}
-        for record in self._read(list(missing.values()), ("counts", "evidence"), payload=False):
-            found[missing[int(str(record.id))]] = self._counts(record)
+        for record in self._read(list(missing.values()), (COUNTS, EVIDENCE), payload=False):
+            found[missing[int(str(record.id))]] = counts_of(record, self._settings)
         return {item_id: found.get(item_id, Counts()) for item_id in item_ids}
 
     async def save(self, counts: Mapping[str, Counts], sequence: int) -> None:
         """Write the counts and the sequence as one logged operation."""
-        changes = [PointVectors(id=META, vector={"counts": _sparse([_HIGH, _LOW], digits(sequence))})]
+        changes = [PointVectors(id=META, vector={COUNTS: sparse([_HIGH, _LOW], digits(sequence))})]
         for item_id, count in counts.items():
             changes.append(PointVectors(id=point_id(item_id), vector=self._changed(item_id, count)))
         operation = UpdateOperation.update_vectors(changes)
@@ -151,15 +165,15 @@ class EdgeItems:
             self._shard.update(operation)
         for item_id, count in counts.items():
             if (known := self._recent.get(item_id)) is not None:
-                self._recent.put(item_id, Known(known.item, known.vector, count))
+                self._recent.put(item_id, replace(known, counts=count))
 
     def _changed(self, item_id: str, count: Counts) -> dict[str, Any]:
         """Return the vectors to write: most changes are to the evidence alone, a hundredth of the counts."""
-        vectors = {"evidence": _sparse([_EVIDENCE], [count.out])}
+        vectors = {EVIDENCE: evidence(count)}
         known = self._recent.get(item_id)
         same = known is not None and known.counts.values is count.values and known.counts.visits == count.visits
         if not same:
-            vectors["counts"] = _sparse(*count.as_sparse(self._settings))
+            vectors[COUNTS] = sparse(*count.as_sparse(self._settings))
         return vectors
 
     def _place(self, item_ids: Iterable[str]) -> bool:
@@ -175,43 +189,25 @@ class EdgeItems:
 
     async def put_all(self, items: Sequence[StoredItem]) -> None:
         """Write items whatever is there: for copying into a store that nobody else writes to."""
+        self._embeddings.put()
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
-            self._shard.update(UpdateOperation.upsert_points([self._stored(one) for one in part]))
+            dense = self._embeddings.dense([(one.item_id, one.vector) for one in part if one.vector is not None])
+            points = [point_of(one, dense.get(one.item_id, {}), self._settings) for one in part]
+            self._shard.update(UpdateOperation.upsert_points(points))
             for one in part:
                 self._recent.drop(one.item_id)
                 self._search.hide(point_id(one.item_id), hidden=one.item is None or one.item.unavailable)
             await asyncio.sleep(0)
-
-    def _stored(self, one: StoredItem) -> Point:
-        counts = one.counts.counts
-        vectors: dict[str, Any] = {
-            "counts": _sparse(*counts.as_sparse(self._settings)),
-            "evidence": _sparse([_EVIDENCE], [counts.out]),
-        }
-        if one.item is None or one.vector is None:
-            return Point(id=point_id(one.item_id), vector=vectors, payload={"id": one.item_id, "status": GONE})
-        return Point(id=point_id(one.item_id), vector=vectors | {"content": one.vector}, payload=item_payload(one.item))
 
     async def all(self) -> AsyncIterator[list[StoredItem]]:
         """Yield every item, those that are gone too, in pages."""
         start: int | None = META + 1
         while start is not None:
             records, start = self._shard.scroll(
-                ScrollRequest(
-                    offset=start, limit=SLICE, with_payload=True, with_vector=["content", "counts", "evidence"]
-                )
+                ScrollRequest(offset=start, limit=SLICE, with_payload=True, with_vector=[CONTENT, COUNTS, EVIDENCE])
             )
-            yield [self._read_whole(record) for record in records]
-
-    def _read_whole(self, record: Record) -> StoredItem:
-        known = self._decoded(record)
-        return StoredItem(
-            item_id=str((record.payload or {})["id"]),
-            item=None if known is None else known.item,
-            vector=None if known is None else known.vector,
-            counts=ItemCounts(self._counts(record)),
-        )
+            yield [stored_of(record, self._settings) for record in records]
 
     async def count(self) -> int:
         """Return the number of items, those that are gone too."""
@@ -219,8 +215,8 @@ class EdgeItems:
 
     async def sequence(self) -> int:
         """Return the sequence of the last save."""
-        (meta,) = self._shard.retrieve([META], payload=False, vectors=("counts",))
-        vector = _vectors(meta).get("counts")
+        (meta,) = self._shard.retrieve([META], payload=False, vectors=(COUNTS,))
+        vector = vectors_of(meta).get(COUNTS)
         if vector is None:
             return 0
         found = dict(zip(vector.indices, vector.values, strict=True))
@@ -231,9 +227,9 @@ class EdgeItems:
         found = self._search.best(query, {dimension(i): weight for i, weight in query.sources.items()})
         # Names are looked up for those that are wanted only: they cost more than finding them.
         if query.limit is not None:
-            found = nlargest(query.limit, found, key=lambda one: (one[1] + one[2], one[0]))
-        names = self._search.names([point for point, _, _ in found])
-        return [Candidate(names[point], content, counts) for point, content, counts in found if point in names]
+            found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))
+        names = self._search.names([one.point for one in found])
+        return [Candidate(names[point], *parts) for point, *parts in found if point in names]
 
     async def popular(self, only: Filter, limit: int) -> list[str]:
         """Return the most visited items, then others in the order of their points."""
@@ -256,20 +252,6 @@ class EdgeItems:
             return []
         return self._shard.retrieve([point_id(item_id) for item_id in item_ids], payload=payload, vectors=vectors)
 
-    def _decoded(self, record: Record) -> Known | None:
-        payload = record.payload or {}
-        if payload.get("status") == GONE:
-            return None
-        vector = np.array(_vectors(record)["content"], np.float32)
-        return Known(item_of(payload), vector, self._counts(record))
-
-    def _counts(self, record: Record) -> Counts:
-        vectors = _vectors(record)
-        counts, evidence = vectors.get("counts"), vectors.get("evidence")
-        out = evidence.values[0] if evidence is not None else 0.0
-        dims, values = (counts.indices, counts.values) if counts is not None else ([], [])
-        return Counts.from_sparse(dims, values, out, self._settings)
-
     def _hidden_points(self) -> set[int]:
         hidden = Condition(must=[FieldCondition(key="status", match=MatchAny([GONE, UNAVAILABLE]))])
         points: set[int] = set()
@@ -280,11 +262,3 @@ class EdgeItems:
             )
             points |= {int(str(record.id)) for record in records}
         return points
-
-
-def _sparse(dims: list[int], values: list[float]) -> SparseVector:
-    return SparseVector(indices=dims, values=values)
-
-
-def _vectors(record: Record) -> dict[str, Any]:
-    return record.vector if isinstance(record.vector, dict) else {}

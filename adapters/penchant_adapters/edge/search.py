@@ -1,15 +1,9 @@
-"""Search in two steps: candidates by each part of the score, then every part for all of them.
-
-An item found by its words only has a co-visitation score too. Asking the engine to fuse both searches in one query
-counts that as zero and costs 10–25 % of the quality; asking again for exactly the missing parts costs a tenth of a
-millisecond and makes every score exact.
-"""
+"""Searches in Qdrant Edge."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import numpy as np
-from penchant_core.counts import POPULARITY
 from penchant_core.model import Filter
 from penchant_core.ports import Query as Question
 from penchant_core.vectors import Vector
@@ -28,14 +22,17 @@ from qdrant_edge import Query as Search_
 
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
+from penchant_adapters.parts import COUNTS, Ask, Asks, Part
 from penchant_adapters.points import META, point_id
 
 
 class Search:
     """Searches of the items' shard."""
 
-    def __init__(self, shard: Shard, hidden: set[int]) -> None:
+    def __init__(self, shard: Shard, hidden: set[int], learned: str = "") -> None:
+        """*learned*: the name of the vector that embeddings of a sequence model stand in."""
         self._shard = shard
+        self._learned = learned
         # A must-not list of ids costs little; a payload condition on every item makes each search five times dearer.
         self._hidden = hidden
         self._names: Recent[int, str] = Recent(500_000)
@@ -55,50 +52,20 @@ class Search:
                 found[int(str(record.id))] = name
         return found
 
-    def best(self, question: Question, sources: Mapping[int, float]) -> list[tuple[int, float, float]]:
-        """Return (point, content, counts) of the union of the best of each search."""
-        weights = dict(sources)
-        if question.popularity:
-            weights[POPULARITY] = question.popularity
+    def best(self, question: Question, sources: Mapping[int, float]) -> list[Part]:
+        """Return the points of the union of the best of each search, with every part of their scores."""
         condition = self._condition(question.filter)
-        dense = [d for d in question.directions if np.any(d)]
-        requests = [_nearest(d, question.depth, condition) for d in dense]
-        if weights:
-            requests.append(_counted(weights, question.depth, condition))
-        if not requests:
-            return []
-        answers = self._shard.query(requests)
-        counts = _scores(answers.pop()) if weights else {}
-        content = _scores(answers[0]) if len(dense) == 1 and dense[0] is question.content else {}
-        points = set(counts).union(*({int(str(p.id)) for p in answer} for answer in answers))
-        self._complete(question, weights, points, content, counts)
-        return [(point, content.get(point, 0.0), counts.get(point, 0.0)) for point in points]
+        asks = Asks(question, partial(_dense, condition), partial(_counted, condition), sources, self._learned)
+        missing = asks.missing(self._answers(asks.searches(question.depth)))
+        return asks.parts(self._answers(missing))
 
-    def _complete(
-        self,
-        question: Question,
-        weights: Mapping[int, float],
-        points: set[int],
-        content: dict[int, float],
-        counts: dict[int, float],
-    ) -> None:
-        requests, targets = [], []
-        wordless = points - content.keys()
-        if wordless and question.content is not None and np.any(question.content):
-            requests.append(_nearest(question.content, len(wordless), _among(wordless)))
-            targets.append(content)
-        uncounted = points - counts.keys()
-        if uncounted and weights:
-            requests.append(_counted(weights, len(uncounted), _among(uncounted)))
-            targets.append(counts)
-        if requests:
-            for target, answer in zip(targets, self._shard.query(requests), strict=True):
-                target.update(_scores(answer))
+    def _answers(self, requests: Sequence[QueryRequest]) -> list[dict[int, float]]:
+        return [_scores(answer) for answer in self._shard.query(requests)] if requests else []
 
     def by_counts(self, weights: Mapping[int, float], only: Filter, limit: int) -> list[int]:
         """Return the best points by their counts alone."""
-        (answer,) = self._shard.query([_counted(weights, limit, self._condition(only))])
-        return [int(str(point.id)) for point in answer]
+        (answer,) = self._answers([_counted(self._condition(only), weights).best(limit)])
+        return list(answer)
 
     def any(self, only: Filter, limit: int, besides: Iterable[int]) -> list[int]:
         """Return allowed points in the order of their ids."""
@@ -121,13 +88,20 @@ class Search:
         return Condition(must=must or None, must_not=must_not or None) if must or must_not else None
 
 
-def _nearest(vector: Vector, limit: int, condition: Condition | None) -> QueryRequest:
-    return QueryRequest(limit=limit, query=Search_.Nearest(vector, using="content"), filter=condition)  # type: ignore[arg-type]  # the engine takes arrays
+def _dense(condition: Condition | None, vector: Vector, using: str) -> Ask[QueryRequest]:
+    return _asked(Search_.Nearest(vector, using=using), condition)  # type: ignore[arg-type]  # the engine takes arrays
 
 
-def _counted(weights: Mapping[int, float], limit: int, condition: Condition | None) -> QueryRequest:
+def _counted(condition: Condition | None, weights: Mapping[int, float]) -> Ask[QueryRequest]:
     vector = SparseVector(indices=list(weights), values=list(weights.values()))
-    return QueryRequest(limit=limit, query=Search_.Nearest(vector, using="counts"), filter=condition)
+    return _asked(Search_.Nearest(vector, using=COUNTS), condition)
+
+
+def _asked(query: Search_, condition: Condition | None) -> Ask[QueryRequest]:
+    return Ask(
+        best=lambda limit: QueryRequest(limit=limit, query=query, filter=condition),
+        exactly=lambda points: QueryRequest(limit=len(points), query=query, filter=_among(set(points))),
+    )
 
 
 def _among(points: set[int]) -> Condition:

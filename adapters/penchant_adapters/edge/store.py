@@ -13,10 +13,12 @@ from typing import Any
 import orjson
 from penchant_core.errors import InvalidSetting, StoreInUse, StoreMismatch
 from penchant_core.pipeline import Stores
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 
 from penchant_adapters.edge.items import EdgeItems
 from penchant_adapters.edge.users import EdgeUsers
+from penchant_adapters.embeddings import refuse_other
 
 LAYOUT = 1
 MIN_FREE_BYTES = 128 << 20
@@ -91,12 +93,16 @@ def open_edge(
     settings: Covisitation,
     min_free_bytes: int = MIN_FREE_BYTES,
     store_id: str | None = None,
+    sequence: SequenceModel | None = None,
 ) -> Iterator[EdgeStore]:
     """Open the store in a directory, made on first use, with the *store_id* if one is given.
+
+    With a *sequence* model every item has its embedding when this returns; without one none has.
 
     Raises ``StoreInUse`` when another process has it open and ``StoreMismatch`` when another model, or other settings
     of co-visitation, made it.
     """
+    refuse_other(sequence, model, dim)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -107,7 +113,7 @@ def open_edge(
         store_id = _identified(path / "store.json", model, dim, settings, store_id)
         users = EdgeUsers(path / "users", dim, min_free_bytes)
         try:
-            items = EdgeItems(path / "items", dim, settings, min_free_bytes)
+            items = EdgeItems(path / "items", dim, settings, min_free_bytes, sequence)
             try:
                 yield EdgeStore(path, store_id, users, items)
             finally:

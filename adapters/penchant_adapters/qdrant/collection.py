@@ -41,6 +41,21 @@ class Collection:
             with translating(f"writing to {self._name}"):
                 await self._client.grpc_points.UpdateBatch(request, timeout=self._timeout)
 
+    async def create_vector(self, name: str, width: int) -> None:
+        """Let points have another dense vector, compared by dot product; nothing where they can already."""
+        config = grpc.DenseVectorCreationConfig(size=width, distance=grpc.Dot)
+        request = grpc.CreateVectorNameRequest(
+            collection_name=self._name, vector_name=name, dense_config=config, wait=True
+        )
+        with translating(f"adding the vector {name} to {self._name}"):
+            await self._client.grpc_points.CreateVectorName(request, timeout=self._timeout)
+
+    async def delete_vector(self, name: str) -> None:
+        """Take a vector away from all points."""
+        request = grpc.DeleteVectorNameRequest(collection_name=self._name, vector_name=name, wait=True)
+        with translating(f"taking the vector {name} from {self._name}"):
+            await self._client.grpc_points.DeleteVectorName(request, timeout=self._timeout)
+
     async def write_all(self, parts: Iterable[Sequence[Operation]]) -> None:
         """Apply parts that do not depend on each other: the next one is laid out while the last is written."""
         writing: asyncio.Task[None] | None = None

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from penchant_core.errors import PenchantError, StoreInUse, Unavailable
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 
 from penchant_adapters.points import META
@@ -75,6 +76,7 @@ async def drafted(
     covisitation: Covisitation,
     settings: QdrantSettings,
     store_id: str | None = None,
+    sequence: SequenceModel | None = None,
 ) -> AsyncIterator[Draft]:
     """Give a new, empty generation; deleted at the end of the block unless it was published.
 
@@ -89,7 +91,15 @@ async def drafted(
         try:
             store = await stack.enter_async_context(
                 open_qdrant(
-                    url, model, dim, covisitation, settings, generation=number, store_id=store_id, client=client
+                    url,
+                    model,
+                    dim,
+                    covisitation,
+                    settings,
+                    generation=number,
+                    store_id=store_id,
+                    client=client,
+                    sequence=sequence,
                 )
             )
             draft = Draft(store, previous)

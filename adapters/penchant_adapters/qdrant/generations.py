@@ -25,10 +25,10 @@ from qdrant_client.models import (
     VectorParams,
 )
 
+from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.qdrant.collection import Collection, opened_collection
 from penchant_adapters.qdrant.connection import already_exists, translating
 from penchant_adapters.qdrant.items import EVIDENCE, TOLD
-from penchant_adapters.qdrant.search import CONTENT, COUNTS
 from penchant_adapters.qdrant.users import INTEREST
 from penchant_adapters.settings_groups import QdrantSettings
 

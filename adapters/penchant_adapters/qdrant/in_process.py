@@ -7,7 +7,8 @@ import numpy as np
 from penchant_core.vectors import Vector
 from qdrant_client import grpc
 from qdrant_client.conversions.conversion import GrpcToRest
-from qdrant_client.models import Record, SparseVector
+from qdrant_client.http.models import DenseVectorConfig, DenseVectorNameConfig
+from qdrant_client.models import Distance, Record, SparseVector
 
 from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.connection import translating
@@ -16,6 +17,17 @@ from penchant_adapters.qdrant.protocol import Found, Operation, Sparse
 
 class InProcess(Collection):
     """A collection of points in this process."""
+
+    async def create_vector(self, name: str, width: int) -> None:
+        """Let points have another dense vector, compared by dot product."""
+        with translating(f"adding the vector {name} to {self._name}"):
+            config = DenseVectorNameConfig(dense=DenseVectorConfig(size=width, distance=Distance.DOT))
+            await self._client.create_vector_name(self._name, name, config)
+
+    async def delete_vector(self, name: str) -> None:
+        """Take a vector away from all points."""
+        with translating(f"taking the vector {name} from {self._name}"):
+            await self._client.delete_vector_name(self._name, name)
 
     async def write(self, operations: Sequence[Operation]) -> None:
         """Apply updates in order."""

@@ -1,7 +1,7 @@
 """Items in Qdrant for those who read them: described, paged, searched."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from time import monotonic
 
@@ -10,15 +10,18 @@ from penchant_core.interests import Known
 from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 from qdrant_client import grpc
 
+from penchant_adapters.embeddings import vector_name
 from penchant_adapters.lru import Recent
+from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of
 from penchant_adapters.points import META, number_of, point_id
 from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.protocol import Found, Sparse, matches
-from penchant_adapters.qdrant.search import CONTENT, COUNTS, Search
+from penchant_adapters.qdrant.search import Search
 from penchant_adapters.settings_groups import QdrantSettings
 
 EVIDENCE, TOLD = "evidence", "told"
@@ -43,13 +46,22 @@ class _Read:
 class QdrantCatalogue:
     """Keeps the reading half of ``ports.Catalogue`` and the promise of ``ports.Retriever``."""
 
-    def __init__(self, collection: Collection, covisitation: Covisitation, settings: QdrantSettings) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        covisitation: Covisitation,
+        settings: QdrantSettings,
+        model: SequenceModel | None = None,
+    ) -> None:
         self._collection = collection
+        self._model = model
+        self._learned = vector_name(model)
+        self._dense = (CONTENT, *filter(None, [self._learned]))
         self._covisitation = covisitation
         self._seconds = settings.cache_seconds
         self._described_seconds = max(self._seconds, DESCRIBED_SECONDS) if self._seconds else 0.0
         self._recent: Recent[str, _Read] = Recent(CACHED_ITEMS)
-        self._search = Search(collection, settings)
+        self._search = Search(collection, settings, self._learned)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue, as they were ``cache_seconds`` ago or later."""
@@ -67,7 +79,7 @@ class QdrantCatalogue:
                 found[item_id] = cached.known
         read = [
             _Read(known, now, now)
-            for record in await self._collection.read(missing, vectors=(CONTENT, COUNTS, EVIDENCE))
+            for record in await self._collection.read(missing, vectors=(*self._dense, COUNTS, EVIDENCE))
             if (known := self._known(record)) is not None
         ]
         # The counts move all the time; the content, ten times as much to carry, hardly ever.
@@ -76,7 +88,7 @@ class QdrantCatalogue:
             if record.payload.get("status") == GONE:
                 self._recent.drop(old.known.item.item_id)
             else:
-                known = Known(old.known.item, old.known.vector, self._counts(record))
+                known = replace(old.known, counts=self._counts(record))
                 read.append(_Read(known, old.described, now))
         for one in read:
             self._recent.put(one.known.item.item_id, one)
@@ -86,7 +98,7 @@ class QdrantCatalogue:
     def _recount(self, item_id: str, counts: Counts) -> None:
         """Take counts that were just written for what the store has; a refused write is found out in time."""
         if (old := self._recent.get(item_id)) is not None:
-            known = Known(old.known.item, old.known.vector, counts)
+            known = replace(old.known, counts=counts)
             self._recent.put(item_id, _Read(known, old.described, monotonic()))
 
     def forget(self, item_ids: Iterable[str]) -> None:
@@ -104,9 +116,9 @@ class QdrantCatalogue:
         """Return the union of the best of each search, every score exact."""
         found = await self._search.best(query, {dimension(i): weight for i, weight in query.sources.items()})
         if query.limit is not None:
-            found = nlargest(query.limit, found, key=lambda one: (one[1] + one[2], one[0]))
-        names = await self._search.names([point for point, _, _ in found])
-        return [Candidate(names[point], content, counts) for point, content, counts in found if point in names]
+            found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))
+        names = await self._search.names([one.point for one in found])
+        return [Candidate(names[point], *parts) for point, *parts in found if point in names]
 
     async def popular(self, only: Filter, limit: int) -> list[str]:
         """Return the most visited items, then others in the order of their points."""
@@ -119,7 +131,8 @@ class QdrantCatalogue:
     def _known(self, record: Found) -> Known | None:
         if record.payload.get("status") == GONE or CONTENT not in record.dense:
             return None
-        return Known(item_of(record.payload), record.dense[CONTENT], self._counts(record))
+        content, learned = record.dense[CONTENT], record.dense.get(self._learned)
+        return Known(item_of(record.payload), content, self._counts(record), learned)
 
     def _counts(self, record: Found) -> Counts:
         counts, evidence = record.sparse.get(COUNTS, _NOTHING), record.sparse.get(EVIDENCE, _NOTHING)

@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Item
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
 
+from penchant_adapters.embeddings import dense_of
 from penchant_adapters.lru import Recent
+from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
 from penchant_adapters.points import META, digits, point_id
 from penchant_adapters.qdrant.collection import SLICE, Collection
@@ -32,13 +35,13 @@ from penchant_adapters.qdrant.protocol import (
     update_vectors,
     upsert,
 )
-from penchant_adapters.qdrant.search import CONTENT, COUNTS
 from penchant_adapters.settings_groups import QdrantSettings
 from penchant_adapters.stored import StoredItem
 
 COUNTED_ITEMS = 20_000
 """Items of which it is remembered what was last written, some 4 kB each."""
 _EVERYTHING = (CONTENT, COUNTS, EVIDENCE, TOLD)
+Dense = Mapping[str, Vector]
 
 
 class _Counted(NamedTuple):
@@ -49,15 +52,21 @@ class _Counted(NamedTuple):
     counts: ItemCounts
 
 
-_Entry = tuple[int, dict[str, Any], Vector | None]
-"""(offset, payload, content) to write; no content takes it away."""
+_Entry = tuple[int, dict[str, Any], Dense | None]
+"""(offset, payload, dense vectors) to write; none takes them away."""
 
 
 class QdrantItems(QdrantCatalogue):
     """Keeps the promise of ``log.ItemStates``, beside those of the catalogue."""
 
-    def __init__(self, collection: Collection, covisitation: Covisitation, settings: QdrantSettings) -> None:
-        super().__init__(collection, covisitation, settings)
+    def __init__(
+        self,
+        collection: Collection,
+        covisitation: Covisitation,
+        settings: QdrantSettings,
+        model: SequenceModel | None = None,
+    ) -> None:
+        super().__init__(collection, covisitation, settings, model)
         self._last: Recent[str, tuple[int, ItemCounts]] = Recent(COUNTED_ITEMS)
         """Item → offset and counts that the store has, as far as this process knows."""
 
@@ -140,7 +149,8 @@ class QdrantItems(QdrantCatalogue):
 
     async def put_items(self, items: Sequence[tuple[int, Item, Vector]]) -> None:
         """Add or replace items, each unless it is there with a later offset. Counts stay as they are."""
-        await self._write((offset, _described(item), vector) for offset, item, vector in items)
+        dense = dense_of([(item.item_id, vector) for _, item, vector in items], self._model)
+        await self._write((o, _described(item), some) for (o, item, _), some in zip(items, dense, strict=True))
 
     async def remove_items(self, items: Sequence[tuple[int, str]]) -> None:
         """Take items out, each unless it is there with a later offset. Counts stay."""
@@ -149,10 +159,10 @@ class QdrantItems(QdrantCatalogue):
 
     async def _write(self, entries: Iterable[_Entry]) -> None:
         latest: dict[int, _Entry] = {}
-        for offset, payload, vector in entries:
+        for offset, payload, dense in entries:
             point = point_id(payload["id"])
             if point not in latest or offset >= latest[point][0]:
-                latest[point] = (offset, payload | {"rev": offset}, vector)
+                latest[point] = (offset, payload | {"rev": offset}, dense)
         points = list(latest)
         for start in range(0, len(points), SLICE):
             part = {point: latest[point] for point in points[start : start + SLICE]}
@@ -170,28 +180,33 @@ class QdrantItems(QdrantCatalogue):
                 operations.append(upsert([_whole(point, *entries[point][1:]) for point in absent], insert_only=True))
             for point, rev in found.items():
                 if rev < entries[point][0]:
-                    operations += _replacing(point, *entries[point])
+                    operations += self._replacing(point, *entries[point])
             await self._collection.write(operations)
             if not absent:
                 return
 
+    def _replacing(self, point: int, offset: int, payload: dict[str, Any], dense: Dense | None) -> list[Operation]:
+        fence = older("rev", offset)
+        gone = dense is None
+        change = delete_vectors([point], self._dense, fence) if gone else update_vectors({point: dense or {}}, fence)
+        return [change, set_payload(payload, [point], fence)]
+
     async def put_all(self, items: Sequence[StoredItem]) -> None:
         """Write items whatever is there: for copying into a store that nobody else writes to."""
         for start in range(0, len(items), SLICE):
-            points = [self._stored(one) for one in items[start : start + SLICE]]
-            await self._collection.write([upsert(points)])
+            part = items[start : start + SLICE]
+            described = [(one.item_id, one.vector) for one in part if one.vector is not None]
+            dense = dict(zip((item_id for item_id, _ in described), dense_of(described, self._model), strict=True))
+            await self._collection.write([upsert([self._stored(one, dense.get(one.item_id, {})) for one in part])])
         for one in items:
             self._last.drop(one.item_id)
             self._recent.drop(one.item_id)
 
-    def _stored(self, one: StoredItem) -> Point:
+    def _stored(self, one: StoredItem, dense: Dense) -> Point:
         payload = _gone(one.item_id) if one.item is None else _described(one.item)
         # A fence of none stays absent.
         payload |= {key: offset for key, offset in (("at", one.at), ("rev", one.rev)) if offset != NOTHING}
-        vectors = self._laid_out(one.counts)
-        if one.vector is not None:
-            vectors[CONTENT] = one.vector
-        return Point(point_id(one.item_id), vectors, payload)
+        return Point(point_id(one.item_id), {**self._laid_out(one.counts), **dense}, payload)
 
     async def all(self) -> AsyncIterator[list[StoredItem]]:
         """Yield every item, those that are gone too, in pages."""
@@ -225,17 +240,8 @@ def _gone(item_id: str) -> dict[str, Any]:
     return _described(Item(item_id)) | {"status": GONE}
 
 
-def _whole(point: int, payload: dict[str, Any], vector: Vector | None) -> Point:
-    return Point(point, {} if vector is None else {CONTENT: vector}, payload)
-
-
-def _replacing(point: int, offset: int, payload: dict[str, Any], vector: Vector | None) -> list[Operation]:
-    fence = older("rev", offset)
-    if vector is None:
-        change = delete_vectors([point], [CONTENT], fence)
-    else:
-        change = update_vectors({point: {CONTENT: vector}}, fence)
-    return [change, set_payload(payload, [point], fence)]
+def _whole(point: int, payload: dict[str, Any], dense: Dense | None) -> Point:
+    return Point(point, dense or {}, payload)
 
 
 def _offset(record: Found, key: str) -> int:

@@ -198,6 +198,11 @@ def older(key: str, offset: int) -> grpc.Filter:
     return grpc.Filter(should=[within(key, lt=float(offset)), empty])
 
 
+def unwritten(key: str) -> grpc.Filter:
+    """Return the condition that a point was written with no offset."""
+    return grpc.Filter(must=[grpc.Condition(is_empty=grpc.IsEmptyCondition(key=key))])
+
+
 def exactly(key: str, offset: int) -> grpc.Filter:
     """Return the condition that a point was written with an offset."""
     return grpc.Filter(must=[within(key, gte=float(offset), lte=float(offset))])

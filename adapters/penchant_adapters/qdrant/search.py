@@ -1,27 +1,22 @@
-"""Search in two steps: candidates by each part of the score, then every part for all of them.
-
-Asking for both parts in one fused query counts the missing part of a candidate as zero and costs 10–25 % of the
-quality; the second request asks for exactly the missing parts, among the candidates only.
-"""
+"""Searches in Qdrant."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
-import numpy as np
-from penchant_core.counts import POPULARITY
 from penchant_core.model import Filter
 from penchant_core.ports import Query as Question
 from penchant_core.vectors import Vector
 from qdrant_client import grpc
 
 from penchant_adapters.lru import Recent
+from penchant_adapters.parts import COUNTS, Ask, Asks, Part
 from penchant_adapters.payloads import GONE, UNAVAILABLE
 from penchant_adapters.points import point_id
 from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.protocol import Sparse, among, has_id, matches, matches_any, query, within
 from penchant_adapters.settings_groups import QdrantSettings
 
-CONTENT, COUNTS = "content", "counts"
 NAMES = 500_000
 """Names of points kept in memory; a point never changes its name."""
 
@@ -29,8 +24,10 @@ NAMES = 500_000
 class Search:
     """Searches of the items' collection."""
 
-    def __init__(self, collection: Collection, settings: QdrantSettings) -> None:
+    def __init__(self, collection: Collection, settings: QdrantSettings, learned: str = "") -> None:
+        """*learned*: the name of the vector that embeddings of a sequence model stand in."""
         self._collection = collection
+        self._learned = learned
         quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
         self._params = grpc.SearchParams(
             hnsw_ef=settings.search_ef, quantization=quantization if settings.quantization != "none" else None
@@ -47,49 +44,19 @@ class Search:
                 self._names.put(record.point, found[record.point])
         return found
 
-    async def best(self, question: Question, sources: Mapping[int, float]) -> list[tuple[int, float, float]]:
-        """Return (point, content, counts) of the union of the best of each search."""
-        weights = dict(sources)
-        if question.popularity:
-            weights[POPULARITY] = question.popularity
+    async def best(self, question: Question, sources: Mapping[int, float]) -> list[Part]:
+        """Return the points of the union of the best of each search, with every part of their scores."""
         condition = self._condition(question.filter)
-        dense = [direction for direction in question.directions if np.any(direction)]
-        requests = [self._nearest(direction, question.depth, condition) for direction in dense]
-        if weights:
-            requests.append(_counted(weights, question.depth, condition))
-        if not requests:
-            return []
-        answers = await self._collection.query(requests)
-        counts = answers.pop() if weights else {}
-        content = dict(answers[0]) if len(dense) == 1 and dense[0] is question.content else {}
-        points = set(counts).union(*answers)
-        await self._complete(question, weights, points, content, counts)
-        return [(point, content.get(point, 0.0), counts.get(point, 0.0)) for point in points]
+        asks = Asks(question, partial(self._dense, condition), partial(_counted, condition), sources, self._learned)
+        missing = asks.missing(await self._answers(asks.searches(question.depth)))
+        return asks.parts(await self._answers(missing))
 
-    async def _complete(
-        self,
-        question: Question,
-        weights: Mapping[int, float],
-        points: set[int],
-        content: dict[int, float],
-        counts: dict[int, float],
-    ) -> None:
-        requests, targets = [], []
-        wordless = list(points - content.keys())
-        if wordless and question.content is not None and np.any(question.content):
-            requests.append(_exactly(question.content, wordless))
-            targets.append(content)
-        uncounted = list(points - counts.keys())
-        if uncounted and weights:
-            requests.append(_counted(weights, len(uncounted), among(uncounted)))
-            targets.append(counts)
-        if requests:
-            for target, answer in zip(targets, await self._collection.query(requests), strict=True):
-                target.update(answer)
+    async def _answers(self, requests: Sequence[grpc.QueryPoints]) -> list[dict[int, float]]:
+        return await self._collection.query(requests) if requests else []
 
     async def by_counts(self, weights: Mapping[int, float], only: Filter, limit: int) -> list[int]:
         """Return the best points by their counts alone."""
-        (answer,) = await self._collection.query([_counted(weights, limit, self._condition(only))])
+        (answer,) = await self._answers([_counted(self._condition(only), weights).best(limit)])
         return list(answer)
 
     async def any(self, only: Filter, limit: int, besides: Iterable[int]) -> list[int]:
@@ -97,8 +64,11 @@ class Search:
         records, _ = await self._collection.page(None, limit, self._condition(only, besides), payload=False)
         return [record.point for record in records]
 
-    def _nearest(self, vector: Vector, limit: int, condition: grpc.Filter) -> grpc.QueryPoints:
-        return query(vector, CONTENT, limit, condition, self._params)
+    def _dense(self, condition: grpc.Filter, vector: Vector, using: str) -> Ask[grpc.QueryPoints]:
+        return Ask(
+            best=lambda limit: query(vector, using, limit, condition, self._params),
+            exactly=lambda points: query(vector, using, len(points), among(points), _EXACTLY),
+        )
 
     def _condition(self, only: Filter, besides: Iterable[int] = ()) -> grpc.Filter:
         must = [matches(attribute(key), value) for key, value in only.attributes.items()]
@@ -120,9 +90,9 @@ def attribute(key: str) -> str:
 _EXACTLY = grpc.SearchParams(exact=True, quantization=grpc.QuantizationSearchParams(ignore=True))
 
 
-def _exactly(vector: Vector, points: Sequence[int]) -> grpc.QueryPoints:
-    return query(vector, CONTENT, len(points), among(points), _EXACTLY)
-
-
-def _counted(weights: Mapping[int, float], limit: int, condition: grpc.Filter) -> grpc.QueryPoints:
-    return query(Sparse(list(weights), list(weights.values())), COUNTS, limit, condition)
+def _counted(condition: grpc.Filter, weights: Mapping[int, float]) -> Ask[grpc.QueryPoints]:
+    vector = Sparse(list(weights), list(weights.values()))
+    return Ask(
+        best=lambda limit: query(vector, COUNTS, limit, condition),
+        exactly=lambda points: query(vector, COUNTS, len(points), among(points)),
+    )

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import qdrant_edge as edge
 from qdrant_client import grpc
 
-from penchant_bench.neighbours.qdrant_values import Unknown
+from penchant_bench.neighbours.qdrant_values import Unknown, known
 
 _DISTANCES = {
     grpc.Cosine: edge.Distance.Cosine,
@@ -45,6 +45,11 @@ class Collection:
         self.fields: dict[str, int] = {}
         if (path / "fields").exists():
             self.fields = json.loads((path / "fields").read_text())
+
+    def add_vector(self, name: str, config: grpc.DenseVectorCreationConfig) -> None:
+        """Let points have another dense vector."""
+        known(config, "size", "distance")
+        self.shard.update(edge.UpdateOperation.create_dense_vector(name, config.size, _DISTANCES[config.distance]))
 
     def index(self, name: str, field_type: int, schema: edge.PayloadSchemaType) -> None:
         """Make an index of a payload field."""

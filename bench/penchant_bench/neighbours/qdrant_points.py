@@ -58,6 +58,20 @@ class Points(grpc.PointsServicer):
         return self._updated(request, "delete_vectors")
 
     @answered
+    async def CreateVectorName(self, request: grpc.CreateVectorNameRequest) -> grpc.PointsOperationResponse:
+        """Let points have another vector."""
+        known(request, "vector_name", "dense_config", *_IGNORED)
+        self._engine.collection(request.collection_name).add_vector(request.vector_name, request.dense_config)
+        return grpc.PointsOperationResponse(result=grpc.UpdateResult(status=grpc.Completed))
+
+    @answered
+    async def DeleteVectorName(self, request: grpc.DeleteVectorNameRequest) -> grpc.PointsOperationResponse:
+        """Take a vector away from all points."""
+        shard = self._engine.collection(request.collection_name).shard
+        shard.update(edge.UpdateOperation.delete_vector_name(request.vector_name))
+        return grpc.PointsOperationResponse(result=grpc.UpdateResult(status=grpc.Completed))
+
+    @answered
     async def SetPayload(self, request: grpc.SetPayloadPoints) -> grpc.PointsOperationResponse:
         """Write keys of payloads."""
         return self._updated(request, "set_payload")

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant_bench import figures
-from penchant_bench.quality.report import SERVED, agreement, cell, measures
+from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement, cell, measures
 from penchant_bench.quality.service import ServiceMeasurement
 
 
@@ -36,6 +36,8 @@ class Evaluation:
     """Ask for the targets on which settings are chosen."""
     late: bool
     """Ask also with what is learnt late."""
+    with_sequence: bool = False
+    """With a sequence model, trained on what comes before the asks, too."""
 
     def run(self, log: Log, plan: Plan, console: Console) -> dict[str, Any]:
         """Return what is written of it. Raises ``InvalidSetting`` when the log or the model is no good."""
@@ -48,11 +50,13 @@ class Evaluation:
                 encoding.encode(log, self.encoder, lambda done, total: progress("encoding", done, total))
             )
             wanted = (self.with_ease, self.validation, self.late, self.with_sasrec)
-            offline = Offline(log, content, tuning, plan, progress, *wanted)
+            offline = Offline(log, content, tuning, plan, progress, *wanted, self.with_sequence, model)
             found = offline.run()
             if self.through_service:
                 served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
-                found[LIVE] = {SERVED: asyncio.run(served.run())} | found[LIVE]
+                for name, sequence in {SERVED: None, SERVED_TRAINED: offline.fitted.get(LIVE)}.items():
+                    if name == SERVED or sequence is not None:
+                        found[LIVE] = {name: asyncio.run(served.run(sequence))} | found[LIVE]
         settings = {"data": log.name, "encoder": model, "tuning": asdict(tuning), "validation": self.validation}
         settings |= {"plan": plan.kind, "seed": metrics.SEED, "resamples": metrics.RESAMPLES}
         settings["log"] = {"events": len(log), "users": len(log.users), "items": len(log.items)}

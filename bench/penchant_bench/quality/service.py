@@ -14,6 +14,8 @@ import numpy as np
 import orjson
 import penchant
 from penchant.aio import Client
+from penchant_adapters.sequences import write_sequence_model
+from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Tuning
 from penchant_relevance.asks import Ask, Asks
 from penchant_relevance.evaluation import Progress
@@ -41,13 +43,20 @@ class ServiceMeasurement:
     progress: Progress
     validation: bool = False
 
-    async def run(self) -> dict[str, Any]:
-        """Return the figures of the main variant, and the seconds that learning and asking took."""
+    async def run(self, sequence: SequenceModel | None = None) -> dict[str, Any]:
+        """Return the figures of the main variant, and the seconds that learning and asking took.
+
+        With a *sequence* model the service has it too.
+        """
         asks = self.plan.asks(self.log, self.tuning.weights, validation=self.validation)
         outcome, spent = Outcome(self.plan.measures), {"learning": 0.0, "asking": 0.0}
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="penchant-eval-"))
-            started = service(Path(folder), encoder=self.encoder, **settings(self.tuning))
+            given = settings(self.tuning)
+            if sequence is not None:
+                write_sequence_model(Path(folder) / "sequence", sequence, {})
+                given["sequence_model"] = str(Path(folder) / "sequence")
+            started = service(Path(folder) / "store", encoder=self.encoder, **given)
             server = await stack.enter_async_context(started)
             client = await stack.enter_async_context(Client(server.address, timeout=60.0))
             await self._upsert(client)

@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 from aiokafka import AIOKafkaProducer
 from penchant.v1 import event_pb2
+from penchant_adapters.parts import CONTENT
 from penchant_adapters.qdrant.connection import connected as store_client
 from penchant_adapters.qdrant.protocol import query
-from penchant_adapters.qdrant.search import CONTENT
 from qdrant_client import grpc
 
 from penchant_bench.speed import bare, bare_log

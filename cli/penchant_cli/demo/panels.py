@@ -26,6 +26,7 @@ KIND_STYLES = {
     penchant.ReasonKind.TOGETHER: "magenta",
     penchant.ReasonKind.POPULARITY: "yellow",
     penchant.ReasonKind.DISLIKED: "red",
+    penchant.ReasonKind.LEARNED: "green",
     penchant.ReasonKind.UNKNOWN: "white",
 }
 INTEREST_STYLES = ("bright_green", "bright_blue", "bright_magenta", "bright_yellow", "bright_cyan")

@@ -23,6 +23,7 @@ KINDS = {
     penchant.ReasonKind.TOGETHER: "often together",
     penchant.ReasonKind.POPULARITY: "popular now",
     penchant.ReasonKind.DISLIKED: "near a dislike",
+    penchant.ReasonKind.LEARNED: "comes next for others",
     penchant.ReasonKind.UNKNOWN: "other evidence",
 }
 

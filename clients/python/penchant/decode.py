@@ -11,6 +11,7 @@ _KINDS = {
     recommendation_pb2.Reason.KIND_TOGETHER: results.ReasonKind.TOGETHER,
     recommendation_pb2.Reason.KIND_POPULARITY: results.ReasonKind.POPULARITY,
     recommendation_pb2.Reason.KIND_DISLIKED: results.ReasonKind.DISLIKED,
+    recommendation_pb2.Reason.KIND_LEARNED: results.ReasonKind.LEARNED,
 }
 
 

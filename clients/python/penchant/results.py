@@ -87,6 +87,8 @@ class ReasonKind(StrEnum):
     """The item is popular now."""
     DISLIKED = "disliked"
     """The item is close to something the user disliked or hid."""
+    LEARNED = "learned"
+    """A sequence model expects the item after everything the user liked of late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Reason:
     contribution: float
     """Its part of the score; negative when it speaks against the item."""
     event_id: str
-    """The event behind it; empty for popularity."""
+    """The event behind it; empty for popularity and for what is learned."""
     event_type: str
     item_id: str
     """The event's item; empty when it had none."""

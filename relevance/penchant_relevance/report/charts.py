@@ -9,9 +9,11 @@ from html import escape
 from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 Tone = Literal["ours", "part", "base", "pop"]
 Estimate = Mapping[str, float]
@@ -40,6 +42,11 @@ _STYLE: Any = {
     "ytick.labelcolor": _INKS["ink"],
     "legend.frameon": False,
 }
+_BY_ITSELF = (
+    "svg{--ours:#0b6e75;--part:#7bb3b8;--base:#9a9a94;--pop:#b9a67a;--ink:#1c1c1a;--grid:#b5b5ae}"
+    "@media(prefers-color-scheme:dark){svg{--ink:#e8e8e3;--grid:#6b6b66}}"
+)
+"""The colours of a picture that stands in no page."""
 _WIDTH = 5.2
 """Inches: what a phone shows without making words too small."""
 _LONGEST = 30
@@ -62,6 +69,15 @@ class Series:
 
     label: str
     estimates: Sequence[Estimate]
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Line:
+    """How one value went."""
+
+    label: str
+    values: Sequence[float]
     tone: Tone
 
 
@@ -129,6 +145,23 @@ def groups(names: Sequence[str], below: Sequence[str], series: Sequence[Series])
     axes.tick_params(axis="both", length=0)
     page.legend(loc="outside upper left", ncols=len(series), fontsize=9, handlelength=1.0, borderaxespad=0.0)
     return _svg(page)
+
+
+@mpl.rc_context(_STYLE)
+def curves(panels: Mapping[str, Sequence[Line]], best: int) -> str:
+    """Return lines over epochs from 1, a panel for each name, a mark at the *best* epoch; a picture by itself."""
+    page = Figure(figsize=(_WIDTH, 2.4 * len(panels)), layout="constrained")
+    for axes, (name, lines) in zip(np.atleast_1d(page.subplots(len(panels), sharex=True)), panels.items(), strict=True):
+        for line in lines:
+            axes.plot(range(1, len(line.values) + 1), line.values, color=_INKS[line.tone], label=_cut(line.label))
+        axes.axvline(best, color=_INKS["grid"], linewidth=1.0, linestyle=":")
+        axes.set_ylabel(name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+        axes.legend(fontsize=9)
+    axes.set_xlabel("epoch")
+    head, end, rest = _svg(page).partition(">")
+    return f"{head}{end}<style>{_BY_ITSELF}</style>{rest}"
 
 
 def short(value: float) -> str:

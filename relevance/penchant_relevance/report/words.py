@@ -8,6 +8,8 @@ VERDICTS = {"better": "clearly better than", "level": "level with", "worse": "cl
 
 MODELS: Mapping[str, str] = {
     "Penchant": "the score that ships: what people come to together, and what the items' words say",
+    "Penchant, trained": "the score with a sequence model beside it, trained on what comes before the asks",
+    "Penchant, trained, through the service": "the same from a running service",
     "Penchant, through the service": "the same from a running service: events in and lists out over gRPC",
     "together only": "a part of it: only what people come to together",
     "text only": "a part of it: only what the items' words say",

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from penchant.v1 import catalog_pb2 as penchant_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n penchant/v1/recommendation.proto\x12\x0bpenchant.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19penchant/v1/catalog.proto\"\x84\x02\n\x06\x46ilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x37\n\nattributes\x18\x02 \x03(\x0b\x32#.penchant.v1.Filter.AttributesEntry\x12\x16\n\tmin_price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x10\x65xclude_item_ids\x18\x05 \x03(\t\x12\x14\n\x0cinclude_seen\x18\x06 \x01(\x08\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_min_priceB\x0c\n\n_max_price\"~\n\x0bListOptions\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12#\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x13.penchant.v1.Filter\x12\x15\n\rinclude_items\x18\x03 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x04 \x01(\x08\x12\x0f\n\x07profile\x18\x05 \x01(\t\"\x92\x01\n\x0eRecommendation\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x10\n\x08interest\x18\x03 \x01(\r\x12\x1f\n\x04item\x18\x04 \x01(\x0b\x32\x11.penchant.v1.Item\x12-\n\x0b\x65xplanation\x18\x05 \x01(\x0b\x32\x18.penchant.v1.Explanation\"3\n\x0b\x45xplanation\x12$\n\x07reasons\x18\x01 \x03(\x0b\x32\x13.penchant.v1.Reason\"\xf6\x01\n\x06Reason\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.penchant.v1.Reason.Kind\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x0f\n\x07item_id\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\"i\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_CONTENT\x10\x01\x12\x11\n\rKIND_TOGETHER\x10\x02\x12\x13\n\x0fKIND_POPULARITY\x10\x03\x12\x11\n\rKIND_DISLIKED\x10\x04\"L\n\tFreshness\x12\x17\n\x0f\x61pplied_through\x18\x01 \x01(\t\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"v\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x15\n\rmin_freshness\x18\x04 \x01(\t\"\xa0\x01\n\x11RecommendResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12)\n\tfreshness\x18\x03 \x01(\x0b\x32\x16.penchant.v1.Freshness\x12\x0f\n\x07profile\x18\x04 \x01(\t\"\xa0\x01\n\x0bStreamStart\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rmin_freshness\x18\x05 \x01(\t\x12\x17\n\x0fshown_positions\x18\x06 \x01(\r\"\xf6\x01\n\x1cStreamRecommendationsRequest\x12(\n\x04open\x18\x01 \x01(\x0b\x32\x18.penchant.v1.StreamStartH\x00\x12@\n\x05shown\x18\x02 \x01(\x0b\x32/.penchant.v1.StreamRecommendationsRequest.ShownH\x00\x12*\n\x06\x63hange\x18\x03 \x01(\x0b\x32\x18.penchant.v1.ListOptionsH\x00\x1a\x33\n\x05Shown\x12\x11\n\tpositions\x18\x01 \x01(\r\x12\x17\n\x0fstream_sequence\x18\x02 \x01(\x04\x42\t\n\x07message\"R\n\x1dStreamRecommendationsResponse\x12\x31\n\x06update\x18\x01 \x01(\x0b\x32!.penchant.v1.RecommendationUpdate\"E\n\x1bWatchRecommendationsRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x18.penchant.v1.StreamStart\"Q\n\x1cWatchRecommendationsResponse\x12\x31\n\x06update\x18\x01 \x01(\x0b\x32!.penchant.v1.RecommendationUpdate\"\xae\x02\n\x14RecommendationUpdate\x12\x17\n\x0fstream_sequence\x18\x01 \x01(\x04\x12\r\n\x05order\x18\x02 \x03(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x08\x12\x34\n\x0frecommendations\x18\x04 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12%\n\x07trigger\x18\x05 \x01(\x0b\x32\x14.penchant.v1.Trigger\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12)\n\tfreshness\x18\x07 \x01(\x0b\x32\x16.penchant.v1.Freshness\x12\x14\n\x0cresume_token\x18\x08 \x01(\t\x12\x12\n\ngoing_away\x18\t \x01(\x08\x12\x0f\n\x07profile\x18\n \x01(\t\"H\n\x07Trigger\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"Q\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\"]\n\x14SimilarItemsResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12\x0f\n\x07profile\x18\x02 \x01(\t\"N\n\x12SearchItemsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\"K\n\x13SearchItemsResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation2\xed\x03\n\x15RecommendationService\x12J\n\tRecommend\x12\x1d.penchant.v1.RecommendRequest\x1a\x1e.penchant.v1.RecommendResponse\x12r\n\x15StreamRecommendations\x12).penchant.v1.StreamRecommendationsRequest\x1a*.penchant.v1.StreamRecommendationsResponse(\x01\x30\x01\x12m\n\x14WatchRecommendations\x12(.penchant.v1.WatchRecommendationsRequest\x1a).penchant.v1.WatchRecommendationsResponse0\x01\x12S\n\x0cSimilarItems\x12 .penchant.v1.SimilarItemsRequest\x1a!.penchant.v1.SimilarItemsResponse\x12P\n\x0bSearchItems\x12\x1f.penchant.v1.SearchItemsRequest\x1a .penchant.v1.SearchItemsResponseB;\n\x0f\x64\x65v.penchant.v1P\x01Z&penchant.dev/go/penchant/v1;penchantv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n penchant/v1/recommendation.proto\x12\x0bpenchant.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x19penchant/v1/catalog.proto\"\x84\x02\n\x06\x46ilter\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x37\n\nattributes\x18\x02 \x03(\x0b\x32#.penchant.v1.Filter.AttributesEntry\x12\x16\n\tmin_price\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tmax_price\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x10\x65xclude_item_ids\x18\x05 \x03(\t\x12\x14\n\x0cinclude_seen\x18\x06 \x01(\x08\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_min_priceB\x0c\n\n_max_price\"~\n\x0bListOptions\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12#\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x13.penchant.v1.Filter\x12\x15\n\rinclude_items\x18\x03 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\x04 \x01(\x08\x12\x0f\n\x07profile\x18\x05 \x01(\t\"\x92\x01\n\x0eRecommendation\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x10\n\x08interest\x18\x03 \x01(\r\x12\x1f\n\x04item\x18\x04 \x01(\x0b\x32\x11.penchant.v1.Item\x12-\n\x0b\x65xplanation\x18\x05 \x01(\x0b\x32\x18.penchant.v1.Explanation\"3\n\x0b\x45xplanation\x12$\n\x07reasons\x18\x01 \x03(\x0b\x32\x13.penchant.v1.Reason\"\x88\x02\n\x06Reason\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.penchant.v1.Reason.Kind\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x10\n\x08\x65vent_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x0f\n\x07item_id\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\"{\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_CONTENT\x10\x01\x12\x11\n\rKIND_TOGETHER\x10\x02\x12\x13\n\x0fKIND_POPULARITY\x10\x03\x12\x11\n\rKIND_DISLIKED\x10\x04\x12\x10\n\x0cKIND_LEARNED\x10\x05\"L\n\tFreshness\x12\x17\n\x0f\x61pplied_through\x18\x01 \x01(\t\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"v\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x15\n\rmin_freshness\x18\x04 \x01(\t\"\xa0\x01\n\x11RecommendResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12)\n\tfreshness\x18\x03 \x01(\x0b\x32\x16.penchant.v1.Freshness\x12\x0f\n\x07profile\x18\x04 \x01(\t\"\xa0\x01\n\x0bStreamStart\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x15\n\rmin_freshness\x18\x05 \x01(\t\x12\x17\n\x0fshown_positions\x18\x06 \x01(\r\"\xf6\x01\n\x1cStreamRecommendationsRequest\x12(\n\x04open\x18\x01 \x01(\x0b\x32\x18.penchant.v1.StreamStartH\x00\x12@\n\x05shown\x18\x02 \x01(\x0b\x32/.penchant.v1.StreamRecommendationsRequest.ShownH\x00\x12*\n\x06\x63hange\x18\x03 \x01(\x0b\x32\x18.penchant.v1.ListOptionsH\x00\x1a\x33\n\x05Shown\x12\x11\n\tpositions\x18\x01 \x01(\r\x12\x17\n\x0fstream_sequence\x18\x02 \x01(\x04\x42\t\n\x07message\"R\n\x1dStreamRecommendationsResponse\x12\x31\n\x06update\x18\x01 \x01(\x0b\x32!.penchant.v1.RecommendationUpdate\"E\n\x1bWatchRecommendationsRequest\x12&\n\x04open\x18\x01 \x01(\x0b\x32\x18.penchant.v1.StreamStart\"Q\n\x1cWatchRecommendationsResponse\x12\x31\n\x06update\x18\x01 \x01(\x0b\x32!.penchant.v1.RecommendationUpdate\"\xae\x02\n\x14RecommendationUpdate\x12\x17\n\x0fstream_sequence\x18\x01 \x01(\x04\x12\r\n\x05order\x18\x02 \x03(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x08\x12\x34\n\x0frecommendations\x18\x04 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12%\n\x07trigger\x18\x05 \x01(\x0b\x32\x14.penchant.v1.Trigger\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12)\n\tfreshness\x18\x07 \x01(\x0b\x32\x16.penchant.v1.Freshness\x12\x14\n\x0cresume_token\x18\x08 \x01(\t\x12\x12\n\ngoing_away\x18\t \x01(\x08\x12\x0f\n\x07profile\x18\n \x01(\t\"H\n\x07Trigger\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"Q\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\"]\n\x14SimilarItemsResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12\x0f\n\x07profile\x18\x02 \x01(\t\"N\n\x12SearchItemsRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12)\n\x07options\x18\x02 \x01(\x0b\x32\x18.penchant.v1.ListOptions\"K\n\x13SearchItemsResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation2\xed\x03\n\x15RecommendationService\x12J\n\tRecommend\x12\x1d.penchant.v1.RecommendRequest\x1a\x1e.penchant.v1.RecommendResponse\x12r\n\x15StreamRecommendations\x12).penchant.v1.StreamRecommendationsRequest\x1a*.penchant.v1.StreamRecommendationsResponse(\x01\x30\x01\x12m\n\x14WatchRecommendations\x12(.penchant.v1.WatchRecommendationsRequest\x1a).penchant.v1.WatchRecommendationsResponse0\x01\x12S\n\x0cSimilarItems\x12 .penchant.v1.SimilarItemsRequest\x1a!.penchant.v1.SimilarItemsResponse\x12P\n\x0bSearchItems\x12\x1f.penchant.v1.SearchItemsRequest\x1a .penchant.v1.SearchItemsResponseB;\n\x0f\x64\x65v.penchant.v1P\x01Z&penchant.dev/go/penchant/v1;penchantv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,39 +47,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLANATION']._serialized_start=648
   _globals['_EXPLANATION']._serialized_end=699
   _globals['_REASON']._serialized_start=702
-  _globals['_REASON']._serialized_end=948
+  _globals['_REASON']._serialized_end=966
   _globals['_REASON_KIND']._serialized_start=843
-  _globals['_REASON_KIND']._serialized_end=948
-  _globals['_FRESHNESS']._serialized_start=950
-  _globals['_FRESHNESS']._serialized_end=1026
-  _globals['_RECOMMENDREQUEST']._serialized_start=1028
-  _globals['_RECOMMENDREQUEST']._serialized_end=1146
-  _globals['_RECOMMENDRESPONSE']._serialized_start=1149
-  _globals['_RECOMMENDRESPONSE']._serialized_end=1309
-  _globals['_STREAMSTART']._serialized_start=1312
-  _globals['_STREAMSTART']._serialized_end=1472
-  _globals['_STREAMRECOMMENDATIONSREQUEST']._serialized_start=1475
-  _globals['_STREAMRECOMMENDATIONSREQUEST']._serialized_end=1721
-  _globals['_STREAMRECOMMENDATIONSREQUEST_SHOWN']._serialized_start=1659
-  _globals['_STREAMRECOMMENDATIONSREQUEST_SHOWN']._serialized_end=1710
-  _globals['_STREAMRECOMMENDATIONSRESPONSE']._serialized_start=1723
-  _globals['_STREAMRECOMMENDATIONSRESPONSE']._serialized_end=1805
-  _globals['_WATCHRECOMMENDATIONSREQUEST']._serialized_start=1807
-  _globals['_WATCHRECOMMENDATIONSREQUEST']._serialized_end=1876
-  _globals['_WATCHRECOMMENDATIONSRESPONSE']._serialized_start=1878
-  _globals['_WATCHRECOMMENDATIONSRESPONSE']._serialized_end=1959
-  _globals['_RECOMMENDATIONUPDATE']._serialized_start=1962
-  _globals['_RECOMMENDATIONUPDATE']._serialized_end=2264
-  _globals['_TRIGGER']._serialized_start=2266
-  _globals['_TRIGGER']._serialized_end=2338
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=2340
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=2421
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=2423
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=2516
-  _globals['_SEARCHITEMSREQUEST']._serialized_start=2518
-  _globals['_SEARCHITEMSREQUEST']._serialized_end=2596
-  _globals['_SEARCHITEMSRESPONSE']._serialized_start=2598
-  _globals['_SEARCHITEMSRESPONSE']._serialized_end=2673
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2676
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3169
+  _globals['_REASON_KIND']._serialized_end=966
+  _globals['_FRESHNESS']._serialized_start=968
+  _globals['_FRESHNESS']._serialized_end=1044
+  _globals['_RECOMMENDREQUEST']._serialized_start=1046
+  _globals['_RECOMMENDREQUEST']._serialized_end=1164
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1167
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1327
+  _globals['_STREAMSTART']._serialized_start=1330
+  _globals['_STREAMSTART']._serialized_end=1490
+  _globals['_STREAMRECOMMENDATIONSREQUEST']._serialized_start=1493
+  _globals['_STREAMRECOMMENDATIONSREQUEST']._serialized_end=1739
+  _globals['_STREAMRECOMMENDATIONSREQUEST_SHOWN']._serialized_start=1677
+  _globals['_STREAMRECOMMENDATIONSREQUEST_SHOWN']._serialized_end=1728
+  _globals['_STREAMRECOMMENDATIONSRESPONSE']._serialized_start=1741
+  _globals['_STREAMRECOMMENDATIONSRESPONSE']._serialized_end=1823
+  _globals['_WATCHRECOMMENDATIONSREQUEST']._serialized_start=1825
+  _globals['_WATCHRECOMMENDATIONSREQUEST']._serialized_end=1894
+  _globals['_WATCHRECOMMENDATIONSRESPONSE']._serialized_start=1896
+  _globals['_WATCHRECOMMENDATIONSRESPONSE']._serialized_end=1977
+  _globals['_RECOMMENDATIONUPDATE']._serialized_start=1980
+  _globals['_RECOMMENDATIONUPDATE']._serialized_end=2282
+  _globals['_TRIGGER']._serialized_start=2284
+  _globals['_TRIGGER']._serialized_end=2356
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=2358
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=2439
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=2441
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=2534
+  _globals['_SEARCHITEMSREQUEST']._serialized_start=2536
+  _globals['_SEARCHITEMSREQUEST']._serialized_end=2614
+  _globals['_SEARCHITEMSRESPONSE']._serialized_start=2616
+  _globals['_SEARCHITEMSRESPONSE']._serialized_end=2691
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2694
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3187
 # @@protoc_insertion_point(module_scope)

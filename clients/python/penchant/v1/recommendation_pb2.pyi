@@ -226,6 +226,8 @@ class Reason(_message.Message):
         """The item is popular now."""
         KIND_DISLIKED: Reason._Kind.ValueType  # 4
         """The item is close to something the user disliked or hid; never positive by itself."""
+        KIND_LEARNED: Reason._Kind.ValueType  # 5
+        """A sequence model expects the item after everything the user liked of late; it has no single event behind it."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What kind of evidence a reason is."""
@@ -240,6 +242,8 @@ class Reason(_message.Message):
     """The item is popular now."""
     KIND_DISLIKED: Reason.Kind.ValueType  # 4
     """The item is close to something the user disliked or hid; never positive by itself."""
+    KIND_LEARNED: Reason.Kind.ValueType  # 5
+    """A sequence model expects the item after everything the user liked of late; it has no single event behind it."""
 
     KIND_FIELD_NUMBER: _builtins.int
     CONTRIBUTION_FIELD_NUMBER: _builtins.int

@@ -1,0 +1,96 @@
+"""A search in two rounds: candidates by each part of the score, then every part for all of them.
+
+An item found by its words only has a co-visitation score too. Asking an engine to fuse the searches in one query counts
+the missing part as zero and costs 10–25 % of the quality; asking again for exactly the missing parts, among the
+candidates only, costs a tenth of a millisecond and makes every score exact.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from penchant_core.counts import POPULARITY
+from penchant_core.ports import Query
+from penchant_core.vectors import Vector
+
+CONTENT, COUNTS, LEARNED = "content", "counts", "learned"
+"""Parts of the score; the first two are also the names of the vectors that they are products with."""
+
+R = TypeVar("R")
+
+
+class Part(NamedTuple):
+    """A point and the parts of its score."""
+
+    point: int
+    content: float
+    counts: float
+    learned: float
+
+    @property
+    def score(self) -> float:
+        """Their sum."""
+        return self.content + self.counts + self.learned
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[R]):
+    """How one part of the score is asked of an engine whose requests are R."""
+
+    best: Callable[[int], R]
+    """For the best of so many points that may be listed."""
+    exactly: Callable[[Collection[int]], R]
+    """For these points."""
+
+
+class Asks(Generic[R]):
+    """What an engine is asked for one query."""
+
+    def __init__(
+        self,
+        question: Query,
+        dense: Callable[[Vector, str], Ask[R]],
+        sparse: Callable[[Mapping[int, float]], Ask[R]],
+        sources: Mapping[int, float],
+        learned: str,
+    ) -> None:
+        """*learned*: the name of the vector of embeddings, empty where there is none."""
+        self._parts: dict[str, Ask[R]] = {}
+        if question.content is not None and np.any(question.content):
+            self._parts[CONTENT] = dense(question.content, CONTENT)
+        weights = dict(sources)
+        if question.popularity:
+            weights[POPULARITY] = question.popularity
+        if weights:
+            self._parts[COUNTS] = sparse(weights)
+        if question.learned is not None and learned:
+            self._parts[LEARNED] = dense(question.learned, learned)
+        # Where to look by content may be several directions; their sum, which scores, is no place to look then.
+        self._looks = [(part, ask) for part, ask in self._parts.items() if part != CONTENT]
+        for direction in question.directions:
+            if np.any(direction):
+                whole = direction is question.content
+                self._looks.append(("", dense(direction, CONTENT)) if not whole else (CONTENT, self._parts[CONTENT]))
+        self._found: dict[str, dict[int, float]] = {part: {} for part in self._parts}
+        self._points: set[int] = set()
+
+    def searches(self, depth: int) -> list[R]:
+        """Return the searches for candidates."""
+        return [ask.best(depth) for _, ask in self._looks]
+
+    def missing(self, answers: Sequence[Mapping[int, float]]) -> list[R]:
+        """Take the answers to the searches, point → score; return the requests for what they lack."""
+        for (part, _), answer in zip(self._looks, answers, strict=True):
+            self._points |= answer.keys()
+            if part:
+                self._found[part].update(answer)
+        self._lacking = [part for part in self._parts if self._points - self._found[part].keys()]
+        return [self._parts[part].exactly(self._points - self._found[part].keys()) for part in self._lacking]
+
+    def parts(self, answers: Sequence[Mapping[int, float]]) -> list[Part]:
+        """Take the answers to what was missing; return all candidates, in no particular order."""
+        for part, answer in zip(self._lacking, answers, strict=True):
+            self._found[part].update(answer)
+        found = [self._found.get(part, {}) for part in (CONTENT, COUNTS, LEARNED)]
+        return [Part(point, *(scores.get(point, 0.0) for scores in found)) for point in self._points]

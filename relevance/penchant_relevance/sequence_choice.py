@@ -1,0 +1,257 @@
+"""Whether a sequence model is worth its place beside the score, for how many epochs to train it, and how loud it is.
+
+It is trained on what comes before the validation asks. After every epoch its cosines, times each of some weights, are
+added to the score of the asks; one half of the users says when to stop and which weight is best, the other half what
+that is worth (see ``tune``).
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from penchant_core.errors import InvalidSetting
+from penchant_core.tuning import Tuning
+
+from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.counting import Floats32
+from penchant_relevance.evaluation import Learners
+from penchant_relevance.log import Indices
+from penchant_relevance.measure import Measure, worths
+from penchant_relevance.metrics import SEED, Bootstrap, bootstrap, ranks
+from penchant_relevance.sasrec import all_candidates, epochs, newest_states, paths_of
+from penchant_relevance.sasrec_choice import device_of
+from penchant_relevance.scoring import Content, Learned, Mixture, histories
+from penchant_relevance.sequences import SequenceNetwork, SequenceSettings, fresh, frozen
+from penchant_relevance.tune import halves
+
+WEIGHTS = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
+"""That are tried for the model's cosine in the score."""
+MOST_ASKS, MOST_SCORES = 3_000, 50_000_000
+"""Asks that search, and scores kept of them, 4 bytes each: of more asks, as many are drawn."""
+MOST_JUDGES = 10_000
+"""Asks that judge."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """How far training was after one pass over all paths."""
+
+    loss: float
+    """Mean cross-entropy of what was trained on, over drawn candidates."""
+    validation_loss: float
+    """Mean cross-entropy of the targets of all asks, over all items."""
+    alone: float
+    """The measure of the model by itself, on the half that searches."""
+    mixed: float
+    """Of the score with the model at its best weight, on the same half."""
+    weight: float
+    """That weight; 0 where the score is best without the model."""
+
+
+@dataclass(frozen=True)
+class SequenceChoice:
+    """What did best on the validation asks."""
+
+    settings: SequenceSettings
+    """With the number of epochs after which it was best."""
+    weight: float
+    measure: str
+    default: float
+    """Mean of the measure without the model, on the half that judges."""
+    mixed: float
+    """With the model."""
+    lead: dict[str, float]
+    """Of the second over the first: mean, low and high of its 95 % interval, paired."""
+    curve: tuple[Epoch, ...]
+    halves: tuple[int, int]
+    """Asks that searched and asks that judged."""
+    network: SequenceNetwork
+    before: Indices
+    """Positions of the events that ``network`` was trained on."""
+
+    @property
+    def better(self) -> bool:
+        """Tell whether the model gains something on the half that judges."""
+        return self.weight > 0.0 and self.lead["mean"] > 0.0
+
+    @property
+    def clear(self) -> bool:
+        """Tell whether that is more than chance."""
+        return self.better and self.lead["low"] > 0.0
+
+    def figures(self) -> dict[str, Any]:
+        """Return all of it as it is written."""
+        kept = ("weight", "measure", "default", "mixed", "lead", "halves", "better", "clear")
+        found = {name: getattr(self, name) for name in kept}
+        return found | {"settings": asdict(self.settings), "curve": [asdict(epoch) for epoch in self.curve]}
+
+    def fitted(self, asks: Asks, content: Content, progress: Callable[[int, int], None]) -> SequenceNetwork:
+        """Return a network that is trained so on what models may see before the first of *asks*."""
+        if np.array_equal(asks.before(), self.before):
+            return self.network
+        return trained(asks, asks.before(), content, self, progress)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Validation asks with the score that ships, at their moment."""
+
+    asks: list[Ask]
+    scores: Floats32
+    """Shape (asks, items)."""
+    read: list[Indices]
+    """What the model reads of each, oldest first; some read nothing."""
+
+    def worth(self, scores: Floats32, measure: Measure) -> float:
+        found = []
+        for ask, row in zip(self.asks, scores, strict=True):
+            shown = row.copy()
+            shown[ask.seen] = -np.inf
+            found.append(measure.of(ranks(shown, ask.targets)))
+        return float(np.mean(found))
+
+
+def choose(
+    asks: Asks,
+    content: Content,
+    tuning: Tuning,
+    measure: Measure,
+    progress: Callable[[int, int, float, float], None],
+    settings: SequenceSettings | None = None,
+    device: str = "auto",
+) -> SequenceChoice:
+    """Train for as many epochs as the score with the model grows better on validation *asks*.
+
+    *progress* hears epochs done, epochs at most, the measure without the model and the best with it so far. *device* is
+    ``auto`` (CUDA, else CPU) or one that torch knows. Raises ``InvalidSetting`` when it is not usable, or nobody asks.
+    """
+    settings, place = settings or SequenceSettings(), device_of(device)
+    if not asks.size():
+        raise InvalidSetting("nobody turns to a new item in the validation window; the log is too short", "events")
+    searching, judging = _halves(asks)
+    sample = _sampled(asks, searching, content, tuning)
+    plain = sample.worth(sample.scores, measure)
+    paths = paths_of(asks)
+    network = fresh(content.items, paths, settings, place)
+    curve: list[Epoch] = []
+    at, best, kept = 0, plain, copy.deepcopy(network)
+    for loss in epochs(network, paths, settings):
+        learnt, validation_loss = _cosines(network.eval(), sample, settings)
+        tried = [plain, *(sample.worth(sample.scores + np.float32(weight) * learnt, measure) for weight in WEIGHTS)]
+        top = int(np.argmax(tried))
+        curve.append(Epoch(loss, validation_loss, sample.worth(learnt, measure), tried[top], (0.0, *WEIGHTS)[top]))
+        if tried[top] > best:
+            at, best, kept = len(curve), tried[top], copy.deepcopy(network)
+        progress(len(curve), settings.epochs, plain, best)
+        # A model that still gets better by itself may yet become worth having.
+        if len(curve) - max(at, _top(curve)) >= settings.patience:
+            break
+    weight = curve[at - 1].weight if at else 0.0
+    judged = _judged(asks, judging, content, tuning, measure, kept.eval(), replace(settings, epochs=max(1, at)), weight)
+    return SequenceChoice(
+        settings=replace(settings, epochs=max(1, at)),
+        weight=weight,
+        measure=measure.name,
+        default=float(judged.means[0]),
+        mixed=float(judged.means[1]),
+        lead=asdict(judged.difference(1, 0)),
+        curve=tuple(curve),
+        halves=(len(sample.asks), len(judging)),
+        network=kept,
+        before=asks.before(),
+    )
+
+
+def _top(curve: list[Epoch]) -> int:
+    """Return the epoch, from 1, after which the model was best by itself."""
+    return 1 + int(np.argmax([epoch.alone for epoch in curve]))
+
+
+def trained(
+    asks: Asks,
+    positions: Indices,
+    content: Content,
+    choice: SequenceChoice,
+    progress: Callable[[int, int], None],
+) -> SequenceNetwork:
+    """Return a network that is trained as was chosen, on the events of the log at *positions*."""
+    paths, settings = paths_of(asks, positions), choice.settings
+    network = fresh(content.items, paths, settings, choice.network.items.weight.device)
+    for done, _ in enumerate(epochs(network, paths, settings), 1):
+        progress(done, settings.epochs)
+    return network.eval()
+
+
+def _halves(asks: Asks) -> tuple[set[int], set[int]]:
+    """Return the numbers of asks that search and of those that judge, as many as are wanted of each."""
+    users = np.array([step.user for step in asks.steps() if isinstance(step, Ask)])
+    random = np.random.default_rng(SEED)
+    n_items = len(asks.log.items)
+    mosts = min(MOST_ASKS, max(200, MOST_SCORES // n_items)), MOST_JUDGES
+    found = []
+    for half, most in zip(halves(asks.log, users), mosts, strict=True):
+        there = np.flatnonzero(half)
+        found.append(set(random.choice(there, min(len(there), most), replace=False).tolist()))
+    return found[0], found[1]
+
+
+def _blocks(asks: Asks, wanted: set[int], learners: Learners) -> Iterator[list[Ask]]:
+    """Yield the asks of these numbers, with everything learnt that is known at their moment."""
+    number = 0
+    for block in asks.blocks():
+        if not isinstance(block, list):
+            learners.learn(block)
+            continue
+        if part := [ask for position, ask in enumerate(block, number) if position in wanted]:
+            yield part
+        number += len(block)
+
+
+def _sampled(asks: Asks, wanted: set[int], content: Content, tuning: Tuning) -> _Sample:
+    learners = Learners(asks, tuning)
+    ours = Mixture(tuning, content, learners.counts)
+    blocks = [(block, ours.scores(block)) for block in _blocks(asks, wanted, learners)]
+    found = [ask for block, _ in blocks for ask in block]
+    return _Sample(found, np.concatenate([scores for _, scores in blocks]), histories(found, content, tuning))
+
+
+def _judged(
+    asks: Asks,
+    wanted: set[int],
+    content: Content,
+    tuning: Tuning,
+    measure: Measure,
+    network: SequenceNetwork,
+    settings: SequenceSettings,
+    weight: float,
+) -> Bootstrap:
+    """Measure the score without the model and with it, as a service would give it."""
+    item_ids = [item.item_id for item in asks.log.items]
+    learned = Learned.of(frozen(network, "", "", item_ids, weight, settings.heads), content)
+    learners = Learners(asks, tuning)
+    models = [Mixture(tuning, content, learners.counts), Mixture(tuning, content, learners.counts, learned)]
+    users: list[int] = []
+    values: list[list[float]] = []
+    for block in _blocks(asks, wanted, learners):
+        users += [ask.user for ask in block]
+        values += np.array([worths(model, block, measure) for model in models]).T.tolist()
+    return bootstrap(np.array(values), np.array(users))
+
+
+def _cosines(network: SequenceNetwork, sample: _Sample, settings: SequenceSettings) -> tuple[Floats32, float]:
+    """Return the cosine of every item, shape (asks, items), 0 for who has read nothing; and the mean loss."""
+    found = np.zeros_like(sample.scores)
+    reading = np.array([position for position, read in enumerate(sample.read) if len(read)])
+    candidates = all_candidates(network)
+    losses = []
+    with torch.inference_mode():
+        for rows, states in newest_states(network, [sample.read[one][-settings.length :] for one in reading]):
+            cosines = states @ candidates.T  # (B, I)
+            shares = torch.log_softmax(cosines / settings.temperature, dim=-1).cpu().numpy()
+            found[reading[rows]] = cosines.cpu().numpy()
+            for share, position in zip(shares, reading[rows], strict=True):
+                losses.append(-float(share[sample.asks[position].targets].mean()))
+    return found, float(np.mean(losses)) if losses else float("nan")
