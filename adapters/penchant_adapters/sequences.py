@@ -68,14 +68,15 @@ def write_sequence_model(folder: Path, model: SequenceModel, beside: Mapping[str
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in beside.items():
-            _written(folder / name, content)
-        _written(path, save(dict(model.arrays), metadata={"format": FORMAT, **said}))
+            written(folder / name, content)
+        written(path, save(dict(model.arrays), metadata={"format": FORMAT, **said}))
     except OSError as error:
         raise InvalidSetting(f"cannot write {path}: {error.strerror}", field="out") from error
     return path
 
 
-def _written(path: Path, content: bytes) -> None:
+def written(path: Path, content: bytes) -> None:
+    """Write a file whole: on disk before this returns, or not there. Raises ``OSError``."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         with draft.open("xb") as file:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from penchant_bench.quality.report import learned_together, tuned
 from penchant_bench.quality.report import rendered as quality
-from penchant_bench.quality.report import tuned
 from penchant_bench.speed.report import rendered as speed
 
 Renderer = Callable[[Mapping[str, Any]], Iterator[str]]
@@ -17,6 +17,7 @@ Renderer = Callable[[Mapping[str, Any]], Iterator[str]]
 SECTIONS: Mapping[str, tuple[str, Renderer]] = {
     "quality": ("Quality", quality),
     "tune": ("Tuning", tuned),
+    "together": ("Learned together", learned_together),
     "speed": ("Speed", speed),
 }
 """Kind of measurement → title of its section and what renders one measurement; sections in this order."""

@@ -95,6 +95,14 @@ def eval_command(
             rich_help_panel=_HOW,
         ),
     ] = False,
+    with_together: Annotated[
+        bool,
+        typer.Option(
+            "--with-together",
+            help="The score with weights between items too, fitted: minutes, memory for items².",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     late: Annotated[
         bool,
         typer.Option("--late", help="Also with all learnt 30 s, 1 h, 1 day late, or never.", rich_help_panel=_HOW),
@@ -131,7 +139,7 @@ def eval_command(
     from penchant_relevance.plans import Plan  # noqa: PLC0415
 
     beside = (with_ease or all_sets, with_sasrec or all_sets)
-    learnt = (late or all_sets, with_sequence or all_sets)
+    learnt = (late or all_sets, with_sequence or all_sets, with_together or all_sets)
     wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt)
     try:
         writable(json=json, html=html)

@@ -3,6 +3,7 @@
 import typer
 
 from penchant_cli.train_sequence_command import train_sequence
+from penchant_cli.train_together_command import train_together
 
 app = typer.Typer(
     add_completion=False,
@@ -11,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("sequence")(train_sequence)
+app.command("together")(train_together)
 
 
 @app.callback()

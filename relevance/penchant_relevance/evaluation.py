@@ -31,10 +31,13 @@ if TYPE_CHECKING:  # torch is an extra
 
     from penchant_relevance.sasrec_choice import Choice
     from penchant_relevance.sequence_choice import SequenceChoice
+    from penchant_relevance.together import TogetherChoice
 
 OURS = "Penchant"
 TRAINED = "Penchant, trained"
 """With a sequence model beside the score."""
+TOGETHER = "Penchant, learned together"
+"""With weights between items, fitted on the log, on top of the counts."""
 Progress = Callable[[str, int, int], None]
 """Hears what is measured or trained, how many asks or epochs are done, and of how many."""
 Learn = Callable[[Indices], None]
@@ -130,6 +133,7 @@ class Chosen:
     half_life: float | None
     sasrec: "Choice | None"
     sequence: "SequenceChoice | None"
+    together: "TogetherChoice | None"
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """Return by model what is written of it."""
@@ -142,6 +146,8 @@ class Chosen:
             found["SASRec"] = self.sasrec.figures()
         if self.sequence is not None:
             found[TRAINED] = {"chosen": self.sequence.figures()}
+        if self.together is not None:
+            found[TOGETHER] = {"chosen": self.together.figures()}
         return found
 
 
@@ -164,6 +170,8 @@ class Evaluation:
     """Measure the score with a sequence model too, trained on what comes before the asks."""
     encoder: str = ""
     """The model that read the words."""
+    with_together: bool = False
+    """Measure the score with learned weights between items too, fitted on what comes before the asks."""
     fitted: dict[str, "SequenceModel"] = field(default_factory=dict, init=False)
     """Variant → the sequence model that ``run`` trained for it."""
 
@@ -178,6 +186,7 @@ class Evaluation:
         chosen = Chosen(
             sasrec=self._sasrec() if self.with_sasrec else None,
             sequence=self._sequence() if self.with_sequence else None,
+            together=self._together() if self.with_together else None,
             penalty=self._penalty() if self.with_ease else None,
             half_life=self._half_life() if self.plan.kind == "replay" else None,
         )
@@ -202,6 +211,8 @@ class Evaluation:
         if chosen.sequence is not None:
             learned = self._learned(variant, asks, chosen.sequence)
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
+        if chosen.together is not None:
+            models[TOGETHER] = chosen.together.beside(Mixture(self.tuning, self.content, counts), asks)
         if all_models:
             models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
             if chosen.half_life is not None:
@@ -229,6 +240,13 @@ class Evaluation:
         asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
         told = "sequence model, how long"
         heard = lambda done, total, *_: self.progress(told, done, total)  # noqa: E731 shorter than a function
+        return choose(asks, self.content, self.tuning, self.plan.measures[0], heard)
+
+    def _together(self) -> "TogetherChoice":
+        from penchant_relevance.together import choose  # noqa: PLC0415 it reads this module
+
+        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
+        heard = lambda done, total: self.progress("learned together", done, total)  # noqa: E731 as above
         return choose(asks, self.content, self.tuning, self.plan.measures[0], heard)
 
     def _sasrec(self) -> "Choice":

@@ -6,7 +6,7 @@ that is worth (see ``tune``).
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,24 +15,20 @@ import torch
 from penchant_core.errors import InvalidSetting
 from penchant_core.tuning import Tuning
 
-from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.asks import Asks
 from penchant_relevance.counting import Floats32
 from penchant_relevance.evaluation import Learners
+from penchant_relevance.halved import Sample, halved, judged, sampled
 from penchant_relevance.log import Indices
-from penchant_relevance.measure import Measure, worths
-from penchant_relevance.metrics import SEED, Bootstrap, bootstrap, ranks
+from penchant_relevance.measure import Measure
+from penchant_relevance.metrics import Bootstrap
 from penchant_relevance.sasrec import all_candidates, epochs, newest_states, paths_of
 from penchant_relevance.sasrec_choice import device_of
 from penchant_relevance.scoring import Content, Learned, Mixture, histories
 from penchant_relevance.sequences import SequenceNetwork, SequenceSettings, fresh, frozen
-from penchant_relevance.tune import halves
 
 WEIGHTS = (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
 """That are tried for the model's cosine in the score."""
-MOST_ASKS, MOST_SCORES = 3_000, 50_000_000
-"""Asks that search, and scores kept of them, 4 bytes each: of more asks, as many are drawn."""
-MOST_JUDGES = 10_000
-"""Asks that judge."""
 
 
 @dataclass(frozen=True)
@@ -95,25 +91,6 @@ class SequenceChoice:
         return trained(asks, asks.before(), content, self, progress)
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """Validation asks with the score that ships, at their moment."""
-
-    asks: list[Ask]
-    scores: Floats32
-    """Shape (asks, items)."""
-    read: list[Indices]
-    """What the model reads of each, oldest first; some read nothing."""
-
-    def worth(self, scores: Floats32, measure: Measure) -> float:
-        found = []
-        for ask, row in zip(self.asks, scores, strict=True):
-            shown = row.copy()
-            shown[ask.seen] = -np.inf
-            found.append(measure.of(ranks(shown, ask.targets)))
-        return float(np.mean(found))
-
-
 def choose(
     asks: Asks,
     content: Content,
@@ -131,15 +108,17 @@ def choose(
     settings, place = settings or SequenceSettings(), device_of(device)
     if not asks.size():
         raise InvalidSetting("nobody turns to a new item in the validation window; the log is too short", "events")
-    searching, judging = _halves(asks)
-    sample = _sampled(asks, searching, content, tuning)
+    searching, judging = halved(asks)
+    learners = Learners(asks, tuning)
+    sample = sampled(asks, searching, learners, Mixture(tuning, content, learners.counts))
+    read = histories(sample.asks, content, tuning)
     plain = sample.worth(sample.scores, measure)
     paths = paths_of(asks)
     network = fresh(content.items, paths, settings, place)
     curve: list[Epoch] = []
     at, best, kept = 0, plain, copy.deepcopy(network)
     for loss in epochs(network, paths, settings):
-        learnt, validation_loss = _cosines(network.eval(), sample, settings)
+        learnt, validation_loss = _cosines(network.eval(), sample, read, settings)
         tried = [plain, *(sample.worth(sample.scores + np.float32(weight) * learnt, measure) for weight in WEIGHTS)]
         top = int(np.argmax(tried))
         curve.append(Epoch(loss, validation_loss, sample.worth(learnt, measure), tried[top], (0.0, *WEIGHTS)[top]))
@@ -150,14 +129,14 @@ def choose(
         if len(curve) - max(at, _top(curve)) >= settings.patience:
             break
     weight = curve[at - 1].weight if at else 0.0
-    judged = _judged(asks, judging, content, tuning, measure, kept.eval(), replace(settings, epochs=max(1, at)), weight)
+    found = _judged(asks, judging, content, tuning, measure, kept.eval(), replace(settings, epochs=max(1, at)), weight)
     return SequenceChoice(
         settings=replace(settings, epochs=max(1, at)),
         weight=weight,
         measure=measure.name,
-        default=float(judged.means[0]),
-        mixed=float(judged.means[1]),
-        lead=asdict(judged.difference(1, 0)),
+        default=float(found.means[0]),
+        mixed=float(found.means[1]),
+        lead=asdict(found.difference(1, 0)),
         curve=tuple(curve),
         halves=(len(sample.asks), len(judging)),
         network=kept,
@@ -185,39 +164,6 @@ def trained(
     return network.eval()
 
 
-def _halves(asks: Asks) -> tuple[set[int], set[int]]:
-    """Return the numbers of asks that search and of those that judge, as many as are wanted of each."""
-    users = np.array([step.user for step in asks.steps() if isinstance(step, Ask)])
-    random = np.random.default_rng(SEED)
-    n_items = len(asks.log.items)
-    mosts = min(MOST_ASKS, max(200, MOST_SCORES // n_items)), MOST_JUDGES
-    found = []
-    for half, most in zip(halves(asks.log, users), mosts, strict=True):
-        there = np.flatnonzero(half)
-        found.append(set(random.choice(there, min(len(there), most), replace=False).tolist()))
-    return found[0], found[1]
-
-
-def _blocks(asks: Asks, wanted: set[int], learners: Learners) -> Iterator[list[Ask]]:
-    """Yield the asks of these numbers, with everything learnt that is known at their moment."""
-    number = 0
-    for block in asks.blocks():
-        if not isinstance(block, list):
-            learners.learn(block)
-            continue
-        if part := [ask for position, ask in enumerate(block, number) if position in wanted]:
-            yield part
-        number += len(block)
-
-
-def _sampled(asks: Asks, wanted: set[int], content: Content, tuning: Tuning) -> _Sample:
-    learners = Learners(asks, tuning)
-    ours = Mixture(tuning, content, learners.counts)
-    blocks = [(block, ours.scores(block)) for block in _blocks(asks, wanted, learners)]
-    found = [ask for block, _ in blocks for ask in block]
-    return _Sample(found, np.concatenate([scores for _, scores in blocks]), histories(found, content, tuning))
-
-
 def _judged(
     asks: Asks,
     wanted: set[int],
@@ -233,22 +179,19 @@ def _judged(
     learned = Learned.of(frozen(network, "", "", item_ids, weight, settings.heads), content)
     learners = Learners(asks, tuning)
     models = [Mixture(tuning, content, learners.counts), Mixture(tuning, content, learners.counts, learned)]
-    users: list[int] = []
-    values: list[list[float]] = []
-    for block in _blocks(asks, wanted, learners):
-        users += [ask.user for ask in block]
-        values += np.array([worths(model, block, measure) for model in models]).T.tolist()
-    return bootstrap(np.array(values), np.array(users))
+    return judged(asks, wanted, learners, models, measure)
 
 
-def _cosines(network: SequenceNetwork, sample: _Sample, settings: SequenceSettings) -> tuple[Floats32, float]:
+def _cosines(
+    network: SequenceNetwork, sample: Sample, read: list[Indices], settings: SequenceSettings
+) -> tuple[Floats32, float]:
     """Return the cosine of every item, shape (asks, items), 0 for who has read nothing; and the mean loss."""
     found = np.zeros_like(sample.scores)
-    reading = np.array([position for position, read in enumerate(sample.read) if len(read)])
+    reading = np.array([position for position, items in enumerate(read) if len(items)])
     candidates = all_candidates(network)
     losses = []
     with torch.inference_mode():
-        for rows, states in newest_states(network, [sample.read[one][-settings.length :] for one in reading]):
+        for rows, states in newest_states(network, [read[one][-settings.length :] for one in reading]):
             cosines = states @ candidates.T  # (B, I)
             shares = torch.log_softmax(cosines / settings.temperature, dim=-1).cpu().numpy()
             found[reading[rows]] = cosines.cpu().numpy()

@@ -38,6 +38,8 @@ class Evaluation:
     """Ask also with what is learnt late."""
     with_sequence: bool = False
     """With a sequence model, trained on what comes before the asks, too."""
+    with_together: bool = False
+    """With learned weights between items, fitted on what comes before the asks, too."""
 
     def run(self, log: Log, plan: Plan, console: Console) -> dict[str, Any]:
         """Return what is written of it. Raises ``InvalidSetting`` when the log or the model is no good."""
@@ -50,7 +52,8 @@ class Evaluation:
                 encoding.encode(log, self.encoder, lambda done, total: progress("encoding", done, total))
             )
             wanted = (self.with_ease, self.validation, self.late, self.with_sasrec)
-            offline = Offline(log, content, tuning, plan, progress, *wanted, self.with_sequence, model)
+            learnt = (self.with_sequence, model, self.with_together)
+            offline = Offline(log, content, tuning, plan, progress, *wanted, *learnt)
             found = offline.run()
             if self.through_service:
                 served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)

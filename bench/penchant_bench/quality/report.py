@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from penchant_relevance.evaluation import OURS, TRAINED
+from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
 
 SERVED, SERVED_TRAINED = f"{OURS}, through the service", f"{TRAINED}, through the service"
 
@@ -60,7 +60,11 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     settings = measurement["settings"]
     data = settings["data"]
     fixed = settings["tuning"]["scoring"]["evidence"] == 0.0
-    yield from (f"### {data}{', with the fixed mixture as settings' if fixed else ''}", "", DATA.get(data, ""), "")
+    main = next(iter(measurement["figures"].values()))
+    # Measured with everything else, it is a row like others.
+    together = TOGETHER in main and "EASE" not in main
+    title = data + fixed * ", with the fixed mixture as settings" + together * ", with weights learned together"
+    yield from (f"### {title}", "", DATA.get(data, ""), "")
     late = {}
     for variant, models in measurement["figures"].items():
         if set(models) == {OURS} and len(measurement["figures"]) > 1:
@@ -70,7 +74,6 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
         for remark in (agreement(models), PUBLISHED.get((data, variant), "")):
             if remark:
                 yield from (remark, "")
-    main = next(iter(measurement["figures"].values()))
     if late:
         yield from _late({next(iter(measurement["figures"])): main[OURS], **late})
     yield from _sliced(main)
@@ -146,3 +149,19 @@ def tuned(measurement: Mapping[str, Any]) -> Iterator[str]:
         f"{measurement['when']}, {machine['cores']} cores, seed {measurement['settings']['budget']['seed']}.",
         "",
     )
+
+
+def learned_together(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of one choice of weights between items, whose kind is ``together``."""
+    found = measurement["figures"]
+    searched, judged = found["halves"]
+    chosen, lead = found["settings"], found["lead"]
+    worth = "a clear gain" if found["clear"] else "perhaps chance" if found["better"] else "off: no gain"
+    yield from (f"### {measurement['settings']['data']}", "")
+    yield f"Chosen on {searched:,} asks of the validation window, {judged:,} of other users judged; **{worth}**."
+    yield from ("", f"| | {found['measure']} |", "|---|--:|")
+    yield f"| score there is | {found['default']:.4f} |"
+    settings = f"λ = {chosen['penalty']:g}, r = {chosen['rank_decay']:g}, δ = {chosen['weight']:g}"
+    yield f"| with weights, {settings} | {found['mixed']:.4f} |"
+    yield f"| lead | {lead_of(lead)} |"
+    yield from ("", f"{measurement['when']}, {measurement['machine']['cores']} cores.", "")
