@@ -84,6 +84,25 @@ def test_a_search_becomes_a_table_with_what_each_group_is_worth(tmp_path: Path) 
     assert text.index("of it popularity | +0.0150") < text.index("of it recency | -0.0010")
 
 
+def test_learned_weights_become_a_table_that_says_whether_they_gain_anything(tmp_path: Path) -> None:
+    found = {
+        "halves": [30, 40],
+        "settings": {"penalty": 300.0, "rank_decay": 1.0, "weight": 0.3},
+        "measure": "NDCG@10",
+        "default": 0.1,
+        "mixed": 0.12,
+        "lead": {"mean": 0.02, "low": -0.01, "high": 0.05},
+    }
+    told = {(True, True): "a clear gain", (True, False): "perhaps chance", (False, False): "off: no gain"}
+    for (better, clear), words in told.items():
+        written = figures.document("shop", "together", {"data": "shop"}, found | {"better": better, "clear": clear})
+        figures.write(tmp_path / "a.json", written)
+        text = page(tmp_path)
+        assert f"40 of other users judged; **{words}**." in text
+        assert "| with weights, λ = 300, r = 1, δ = 0.3 | 0.1200 |" in text
+        assert "| lead | +0.0200 (-0.0100 to +0.0500) |" in text
+
+
 def test_a_measurement_of_the_fixed_mixture_says_so_in_its_title(tmp_path: Path) -> None:
     found = {"live": {"Penchant": model(0.07, 0.11)}}
     fixed = {**SETTINGS, "tuning": {"scoring": {"evidence": 0.0}}}
