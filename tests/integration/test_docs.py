@@ -29,7 +29,7 @@ ADDRESS = "127.0.0.1:50551"
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 CLUSTER = ("topics", "consume", "serve", "dlq")
 """Commands that need Kafka."""
-MEASURING = ("eval", "tune")
+MEASURING = ("eval", "train", "tune")
 """Commands that read files and need no service."""
 RUNNING = {"consume": "partitions assigned", "serve": "serving"}
 """Commands that go on running, and what they say when they do."""
@@ -116,7 +116,8 @@ def test_the_commands_that_measure_run_on_files(folder: Path) -> None:
 def test_what_the_page_on_relevance_names_is_there() -> None:
     page = (ROOT / "docs" / "relevance.md").read_text()
     told = "".join(
-        CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).output for command in ("eval", "tune")
+        CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command.split(), "--help"]).output
+        for command in ("eval", "tune", "train together")
     )
     # Options of other commands are not spoken of.
     assert set(re.findall(r"`(--[a-z-]+)", page)) <= set(re.findall(r"--[a-z-]+", told))
