@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from penchant_core.errors import InvalidSetting, PenchantError
@@ -20,15 +20,9 @@ from penchant_cli.own_log_options import (
     RatingScale,
     TimeFormat,
     log_files,
-    public_log,
     tell,
     writable,
 )
-
-if TYPE_CHECKING:
-    from penchant_bench.quality.evaluation import Evaluation
-    from penchant_relevance.log import Log
-    from penchant_relevance.plans import Plan
 
 _PUBLIC, _HOW, _OUT = "Public data sets", "How it is measured", "Results"
 
@@ -50,7 +44,11 @@ class Protocol(StrEnum):
 def eval_command(
     name: Annotated[
         str,
-        typer.Argument(help="A public data set: amazon_beauty, movielens_small or online_retail.", show_default=False),
+        typer.Argument(
+            help="A public data set: amazon_beauty, movielens_small, online_retail, lastfm_friends or "
+            "shopping_reviews_zh.",
+            show_default=False,
+        ),
     ] = "",
     items: ItemsFile = None,
     events: EventsFile = None,
@@ -134,7 +132,7 @@ def eval_command(
     Settings are those of `penchant up`: PENCHANT_SCORING__…, PENCHANT_COVISITATION__…, PENCHANT_CONFIG. Files are read
     as `penchant import` reads them.
     """
-    from penchant_bench.quality import datasets  # noqa: PLC0415
+    from penchant_bench.quality import studies  # noqa: PLC0415
     from penchant_bench.quality.evaluation import Evaluation  # noqa: PLC0415 the command line starts without it
     from penchant_relevance.plans import Plan  # noqa: PLC0415
 
@@ -150,15 +148,19 @@ def eval_command(
                 items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only
             )
             last = files.order_only or protocol is Protocol.LAST_ITEM
-            _measure(wanted, files.read(tell), Plan("last item" if last else "replay", most=most), json, html)
+            plan = Plan("last item" if last else "replay", most=most)
+            _tell(wanted.run(files.read(tell), plan, Console(stderr=True)), json, html)
         elif all_sets:
             if name or json or html:
                 raise InvalidSetting("takes no name, --json or --html: figures go to bench/results/", field="all")
-            for each in datasets.NAMES:
+            for each in studies.public_sets():
                 to = Path("bench/results") / f"quality-{each}.json"
-                _measure(wanted, *public_log(each, data), to, None)
+                _tell(wanted.of_public(each, data, Console(stderr=True)), to, None)
         elif name:
-            _measure(wanted, *public_log(name, data), json, html)
+            if name in studies.STUDIES and (html or wanted.more_than_offline):
+                only = "is measured offline only: leave out --html, --late, --with-ease, --with-sasrec and --through"
+                raise InvalidSetting(f"{name} {only}", field="name")
+            _tell(wanted.of_public(name, data, Console(stderr=True)), json, html)
         else:
             raise InvalidSetting(
                 "name a public data set, or give --items FILE and --events FILE of your own", field="name"
@@ -168,13 +170,12 @@ def eval_command(
         raise typer.Exit(2) from error
 
 
-def _measure(wanted: "Evaluation", log: "Log", plan: "Plan", json: Path | None, html: Path | None) -> None:
+def _tell(found: dict[str, Any], json: Path | None, html: Path | None) -> None:
     from penchant_bench import figures  # noqa: PLC0415
     from penchant_bench.quality.evaluation import table  # noqa: PLC0415
 
-    found: dict[str, Any] = wanted.run(log, plan, Console(stderr=True))
     for variant, models in found["figures"].items():
-        Console().print(table(f"{log.name}, {variant}", models))
+        Console().print(table(f"{found['name']}, {variant}", models))
     if json is not None:
         figures.write(json, found)
         tell(f"Figures: {json}")

@@ -1,7 +1,7 @@
 """Vectors of a log's words, from the encoder that ships, remembered on disk for the next run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +24,23 @@ async def encode(log: Log, encoder: str, progress: Callable[[int, int], None]) -
 
     *progress* hears how many texts are done, and of how many. Raises ``InvalidSetting`` and ``EncoderFailed``.
     """
+    vectors, model = await encode_texts([item.words for item in log.items] + list(log.texts), encoder, progress)
+    return content_of(log, vectors), model
+
+
+async def encode_texts(
+    texts: Sequence[str], encoder: str, progress: Callable[[int, int], None]
+) -> tuple[Floats32, str]:
+    """Return one unit row per text, shape (texts, dim), and the model's name; otherwise as ``encode``."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    words = [item.words for item in log.items] + list(log.texts)
     async with open_encoder(encoder) as inner, VectorFile(folder / "vectors.sqlite") as store:
         cached = CachedEncoder(inner, store)
         parts = []
-        for start in range(0, len(words), STEP):
-            parts.append(await cached.encode(words[start : start + STEP]))
-            progress(min(len(words), start + STEP), len(words))
-        return content_of(log, np.concatenate(parts)), cached.name
+        for start in range(0, len(texts), STEP):
+            parts.append(await cached.encode(texts[start : start + STEP]))
+            progress(min(len(texts), start + STEP), len(texts))
+        return np.concatenate(parts), cached.name
 
 
 def content_of(log: Log, vectors: Floats32) -> Content:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from penchant_adapters.profiles import read_profile
 from penchant_adapters.settings import Settings
-from penchant_bench.quality import datasets
+from penchant_bench.quality import studies
 from penchant_cli.app import app
 from typer.testing import CliRunner
 
@@ -122,7 +122,7 @@ def test_what_the_page_on_relevance_names_is_there() -> None:
     # Options of other commands are not spoken of.
     assert set(re.findall(r"`(--[a-z-]+)", page)) <= set(re.findall(r"--[a-z-]+", told))
     named = set(re.findall(r"`penchant eval (\w+)`", page))
-    assert named == set(datasets.NAMES)
+    assert named == set(studies.public_sets())
 
 
 async def test_the_commands_of_a_cluster_run_in_the_order_of_the_pages(cluster: Cluster) -> None:

@@ -65,6 +65,23 @@ def test_what_is_late_what_is_sliced_and_who_leads_have_tables_of_their_own(tmp_
     assert "| 1 events known | 7 | 0.5700 (0.5600–0.5800) | 0.5200 (0.5100–0.5300) |" in text
 
 
+def test_what_has_no_catalogue_and_nobody_who_asks_twice_shows_neither(tmp_path: Path) -> None:
+    def texts(purity: float) -> dict[str, Any]:
+        sliced = {"水果": {"asks": 3, "purity@10": estimate(purity)}}
+        return {"purity@10": estimate(purity), "asks": 12, "slices": sliced}
+
+    found = {
+        "texts": {"Penchant": texts(0.7), "drawn at random": {**texts(0.1), "behind": {"purity@10": estimate(0.6)}}}
+    }
+    settings = {name: value for name, value in SETTINGS.items() if name != "tuning"} | {"data": "shopping_reviews_zh"}
+    figures.write(tmp_path / "a.json", figures.document("shopping_reviews_zh", "quality", settings, found))
+    text = page(tmp_path)
+    assert "**texts**: 12 asks." in text
+    assert "| model | purity@10 | our lead, purity@10 |" in text
+    assert "| drawn at random | 0.1000 (0.0900–0.1100) | +0.6000 (+0.5900 to +0.6100) |" in text
+    assert "| 水果 | 3 | 0.7000 (0.6900–0.7100) | 0.1000 (0.0900–0.1100) |" in text
+
+
 def test_a_search_becomes_a_table_with_what_each_group_is_worth(tmp_path: Path) -> None:
     found = {
         "halves": [30, 40],

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from penchant_adapters.settings import Settings
+from penchant_core.errors import InvalidSetting
 from penchant_relevance import encoding, metrics
 from penchant_relevance.evaluation import OURS
 from penchant_relevance.evaluation import Evaluation as Offline
@@ -18,8 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant_bench import figures
-from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement, cell, measures
+from penchant_bench.quality import datasets, studies
+from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement, asked, cell, covered, measures
 from penchant_bench.quality.service import ServiceMeasurement
+from penchant_bench.quality.study import Asking
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,35 @@ class Evaluation:
     with_together: bool = False
     """With learned weights between items, fitted on what comes before the asks, too."""
 
+    @property
+    def more_than_offline(self) -> bool:
+        """Tell whether anything is wanted that only logs can be asked."""
+        return (
+            self.through_service
+            or self.with_ease
+            or self.with_sasrec
+            or self.late
+            or self.with_sequence
+            or self.with_together
+        )
+
+    def of_public(self, name: str, folder: Path | None, console: Console) -> dict[str, Any]:
+        """Return what is written of a public data set. Raises ``InvalidSetting`` for one that is not there."""
+        if name not in studies.STUDIES:
+            if name not in datasets.NAMES:
+                known = ", ".join(studies.public_sets())
+                raise InvalidSetting(f"{name!r} is no data set; take one of {known}", field="name")
+            return self.run(datasets.load(name, datasets.data_folder(folder)), datasets.PLANS[name], console)
+        with _display(console) as display:
+            progress = _Bars(display)
+            asking = Asking(self.encoder, self.validation, lambda done, total: progress("encoding", done, total))
+            return studies.studied(name, datasets.data_folder(folder), asking)
+
     def run(self, log: Log, plan: Plan, console: Console) -> dict[str, Any]:
         """Return what is written of it. Raises ``InvalidSetting`` when the log or the model is no good."""
         tuning = Settings.read().tuning
         check(log, tuning.weights)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as display:
+        with _display(console) as display:
             progress = _Bars(display)
             content, model = asyncio.run(
                 encoding.encode(log, self.encoder, lambda done, total: progress("encoding", done, total))
@@ -66,6 +93,11 @@ class Evaluation:
         return figures.document(log.name, "quality", settings, found)
 
 
+def _display(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
 class _Bars:
     """One bar for every title that reports progress."""
 
@@ -81,15 +113,15 @@ class _Bars:
 
 def table(title: str, models: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return one variant's figures by model as a table."""
-    first = next(iter(models.values()))
-    shown = f"{title}: {first['asks']:,} asks of {first['users']:,} users, 95 % intervals"
+    shown = f"{title}: {asked(models)}, 95 % intervals"
     # Four columns with their intervals fit on eighty characters, and a log's name is no markup.
     style: Any = {"box": SIMPLE_HEAD, "show_edge": False, "padding": (0, 0, 0, 1), "title_justify": "left"}
     found = Table(title=Text(shown), caption=agreement(models) or None, caption_justify="left", **style)
     found.add_column("model")
-    for measure in [*measures(models), "coverage@10"]:
+    for measure in [*measures(models), *covered(models)]:
         found.add_column(measure, justify="right")
     for name, figure in models.items():
         cells = [cell(figure[measure]) for measure in measures(models)]
-        found.add_row(name, *cells, f"{figure['coverage@10']:.0%}", style="bold" if name.startswith(OURS) else None)
+        cells += [f"{figure[measure]:.0%}" for measure in covered(models)]
+        found.add_row(name, *cells, style="bold" if name.startswith(OURS) else None)
     return found
