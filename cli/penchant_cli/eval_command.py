@@ -50,7 +50,10 @@ class Protocol(StrEnum):
 def eval_command(
     name: Annotated[
         str,
-        typer.Argument(help="A public data set: amazon_beauty, movielens_small or online_retail.", show_default=False),
+        typer.Argument(
+            help="A public data set: amazon_beauty, movielens_small, online_retail or instrument_reviews.",
+            show_default=False,
+        ),
     ] = "",
     items: ItemsFile = None,
     events: EventsFile = None,

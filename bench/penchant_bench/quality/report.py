@@ -20,6 +20,11 @@ DATA = {
         "Online Retail: replay of the newest tenth of all lines; targets are the items of a customer's next invoice "
         "that the customer had not bought before."
     ),
+    "instrument_reviews": (
+        "Reviews of musical instruments: replay of the newest tenth of all reviews; those of four stars and more are "
+        "targets. The set has no titles: an item is described by telling words of what was said of it before any ask. "
+        "What a review's own words are worth is the lead over the row without words."
+    ),
 }
 PUBLISHED = {
     ("amazon_beauty", "frozen"): (
