@@ -45,8 +45,8 @@ def eval_command(
     name: Annotated[
         str,
         typer.Argument(
-            help="A public data set: amazon_beauty, movielens_small, online_retail, lastfm_friends or "
-            "shopping_reviews_zh.",
+            help="A public data set: amazon_beauty, movielens_small, online_retail, instrument_reviews, lastfm_friends "
+            "or shopping_reviews_zh.",
             show_default=False,
         ),
     ] = "",
@@ -158,7 +158,7 @@ def eval_command(
                 _tell(wanted.of_public(each, data, Console(stderr=True)), to, None)
         elif name:
             if name in studies.STUDIES and (html or wanted.more_than_offline):
-                only = "is measured offline only: leave out --html, --late, --with-ease, --with-sasrec and --through"
+                only = "is measured offline only: leave out --html, --late, --with-… and --through"
                 raise InvalidSetting(f"{name} {only}", field="name")
             _tell(wanted.of_public(name, data, Console(stderr=True)), json, html)
         else:

@@ -49,14 +49,22 @@ HALF_LIVES = (1.0, 7.0, 30.0, 90.0)
 """Days of recent popularity that are tried on the validation targets."""
 
 
-def mixtures(tuning: Tuning) -> dict[str, Tuning]:
-    """Return the tuning under measurement, each of its parts alone, and the fixed mixture."""
+def mixtures(tuning: Tuning, log: Log | None = None) -> dict[str, Tuning]:
+    """Return the tuning under measurement, each of its parts alone, what it is without one, and the fixed mixture.
+
+    With a *log*, only what makes a difference on it: words beside items and disapproval where it has such events.
+    """
     scoring = tuning.scoring
+    worded = log is None or any(event.item_id and event.text for event in log.events)
+    blamed = log is None or bool((log.weights(tuning.weights) < 0.0).any())
+    without = {"without words": replace(scoring, words=0.0)} if worded else {}
+    without |= {"without dislikes": replace(scoring, dislike=0.0)} if blamed else {}
     fixed = replace(tuning.covisitation, popularity_exponent=REFERENCE_COVISITATION.popularity_exponent)
     return {
         OURS: tuning,
         "together only": replace(tuning, scoring=replace(scoring, content=0.0, dislike=0.0)),
         "text only": replace(tuning, scoring=replace(scoring, together=0.0, evidence=0.0, content=1.0, dislike=0.0)),
+        **{name: replace(tuning, scoring=each) for name, each in without.items()},
         "fixed mixture": Tuning(tuning.weights, fixed, REFERENCE_SCORING),
     }
 
@@ -205,7 +213,7 @@ class Evaluation:
         counts = learners.counts
         models: dict[str, Model] = {
             name: Mixture(tuning, self.content, counts)
-            for name, tuning in mixtures(self.tuning).items()
+            for name, tuning in mixtures(self.tuning, self.log).items()
             if all_models or name == OURS
         }
         if chosen.sequence is not None:

@@ -53,6 +53,26 @@ def test_the_stars_of_movielens_are_weighed_and_its_genres_are_categories(tmp_pa
     assert {item.item_id: item.categories for item in log.items} == {"1": ("Crime", "Drama"), "2": ()}
 
 
+def test_instruments_are_described_by_earlier_reviews_alone(tmp_path: Path) -> None:
+    # Ten days; the 80 % quantile lies before the last two, whose words must not be part of any description.
+    said = ["loud drum", "loud drum", "loud brass", "warm string", "warm string", "warm brass", "loud", "warm"]
+    lines = ["reviewerID,asin,helpful,reviewText,overall,summary,unixReviewTime,reviewTime"]
+    lines += [
+        f'u{day},B{day % 4},"[0, 0]",{words} {words},4.0,good,{86_400 * (day + 10_000)},x'
+        for day, words in enumerate([*said, "secret loud", "secret warm"])
+    ]
+    lines += [f'u9,B7,"[0, 0]",secret,1.0,good,{86_400 * 10_009},x']
+    log = loaded(tmp_path, "instrument_reviews", {"musical_instruments_5core_reviews.csv.gz": "\n".join(lines)})
+    assert log.events[0].text == "good. loud drum loud drum"
+    assert log.weights(Weights()).tolist() == [0.5] * 10 + [-1.0]
+    words = {item.item_id: item.description for item in log.items}
+    assert words["B0"] == "loud warm good"
+    assert not words["B7"], "nobody had reviewed it yet"
+    assert "secret" not in " ".join(words.values())
+    assert log.baskets is not None
+    assert log.baskets[-1] == log.baskets[-2], "a day of a user is an order"
+
+
 def test_an_invoice_of_online_retail_is_a_basket_of_what_was_sold_to_somebody_known(tmp_path: Path) -> None:
     lines = [
         "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,CustomerID",

@@ -1,6 +1,7 @@
 """A whole evaluation of logs that are known to be easy, hard, or of no use."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,12 @@ import pytest
 from penchant_core.errors import InvalidSetting
 from penchant_core.model import Event
 from penchant_core.tuning import Tuning
-from penchant_relevance.evaluation import HALF_LIVES, PENALTIES, Evaluation
+from penchant_relevance.evaluation import HALF_LIVES, PENALTIES, Evaluation, mixtures
 from penchant_relevance.log import Log, log_of
 from penchant_relevance.measure import Measure
 from penchant_relevance.plans import DELAYS, Plan
 
-from tests.unit.relevance_logs import bought, did, random_purchases, read, said, shop
+from tests.unit.relevance_logs import bought, did, random_life, random_purchases, read, said, shop
 
 PLAN = Plan("replay", (Measure("NDCG@20"), Measure("Recall@20"), Measure("MRR@20")))
 MODELS = {"Penchant", "together only", "text only", "fixed mixture", "popularity", "ItemKNN"}
@@ -70,6 +71,21 @@ def test_a_fashion_that_begins_in_the_window_is_seen_live_and_missed_by_a_model_
     assert live["asks"] == frozen["asks"] > 90
     assert live["MRR@20"]["low"] > frozen["MRR@20"]["high"]
     assert live["slices"]["new items"]["asks"] < frozen["slices"]["new items"]["asks"]
+
+
+def test_what_words_and_dislikes_are_worth_is_told_where_a_log_has_them() -> None:
+    times = np.arange(0, 400_000, 500, dtype=np.int64)
+    rated = evaluated(random_life(times, n_users=20, n_items=15, words=False))["live"]
+    assert set(rated) == MODELS | {"without dislikes", "recent popularity"}
+    reviewed = evaluated(random_life(times, n_users=20, n_items=15, words=True))["live"]
+    assert set(reviewed) == MODELS | {"without words", "without dislikes", "recent popularity"}
+    assert {"mean", "low", "high"} == set(reviewed["without words"]["behind"]["NDCG@20"])
+    scoring = Tuning().scoring
+    without = {name: tuning.scoring for name, tuning in mixtures(Tuning()).items() if name.startswith("without")}
+    assert without == {
+        "without words": replace(scoring, words=0.0),
+        "without dislikes": replace(scoring, dislike=0.0),
+    }
 
 
 def test_the_last_item_is_measured_live_and_frozen_with_all_models() -> None:

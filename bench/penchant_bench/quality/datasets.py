@@ -17,6 +17,8 @@ from penchant_relevance.log import Log, log_of
 from penchant_relevance.measure import Measure
 from penchant_relevance.plans import Plan
 
+from penchant_bench.quality.reviews import instrument_reviews
+
 FIRST_DAY = 1_388_534_400_000
 """2014-01-01 in milliseconds: the first step of every user where the data have an order but no dates."""
 
@@ -115,10 +117,16 @@ def _invoice_lines(path: Path) -> Iterator[tuple[int, str, str, str, str]]:
             )
 
 
-_LOADERS = {"amazon_beauty": _amazon_beauty, "movielens_small": _movielens_small, "online_retail": _online_retail}
+_LOADERS = {
+    "amazon_beauty": _amazon_beauty,
+    "movielens_small": _movielens_small,
+    "online_retail": _online_retail,
+    "instrument_reviews": instrument_reviews,
+}
 NAMES = tuple(_LOADERS)
 PLANS: Mapping[str, Plan] = {
     "amazon_beauty": Plan("last item", (Measure("NDCG@10"), Measure("Recall@10"), Measure("MRR@10"))),
     "movielens_small": Plan("replay", (Measure("NDCG@10"), Measure("Recall@20"), Measure("MRR@10"))),
     "online_retail": Plan("replay", (Measure("NDCG@20"), Measure("Recall@20"), Measure("MRR@20"))),
+    "instrument_reviews": Plan("replay", (Measure("NDCG@10"), Measure("Recall@10"), Measure("MRR@10"))),
 }

@@ -29,6 +29,11 @@ DATA = {
         "of reviews alone; users are made up of five reviews of one category, or of two such. both@10: at least three "
         "of each category among ten; apart@10: the two strongest interests point at the two categories."
     ),
+    "instrument_reviews": (
+        "Reviews of musical instruments: replay of the newest tenth of all reviews; those of four stars and more are "
+        "targets. The set has no titles: an item is described by telling words of what was said of it before any ask. "
+        "What a review's own words are worth is the lead over the row without words."
+    ),
 }
 PUBLISHED = {
     ("amazon_beauty", "frozen"): (

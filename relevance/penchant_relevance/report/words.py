@@ -13,6 +13,8 @@ MODELS: Mapping[str, str] = {
     "Penchant, through the service": "the same from a running service: events in and lists out over gRPC",
     "together only": "a part of it: only what people come to together",
     "text only": "a part of it: only what the items' words say",
+    "without words": "the same, but deaf to what reviews say beside their stars",
+    "without dislikes": "the same, but disapproval pushes nothing down that is like it",
     "fixed mixture": "the same parts with fixed weights, however much is known of an item",
     "popularity": "everybody gets what most users came to",
     "recent popularity": "everybody gets what users came to lately",
