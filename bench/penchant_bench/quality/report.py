@@ -88,7 +88,9 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     main = next(iter(measurement["figures"].values()))
     # Measured with everything else, it is a row like others.
     together = TOGETHER in main and "EASE" not in main
+    sequence = TRAINED in main and "EASE" not in main
     title = data + fixed * ", with the fixed mixture as settings" + together * ", with weights learned together"
+    title += sequence * ", with a sequence model"
     yield from (f"### {title}", "", DATA.get(data, ""), "")
     late = {}
     for variant, models in measurement["figures"].items():
