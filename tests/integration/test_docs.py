@@ -117,7 +117,7 @@ def test_what_the_page_on_relevance_names_is_there() -> None:
     page = (ROOT / "docs" / "relevance.md").read_text()
     told = "".join(
         CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command.split(), "--help"]).output
-        for command in ("eval", "tune", "train together")
+        for command in ("eval", "tune", "train together", "train sequence")
     )
     # Options of other commands are not spoken of.
     assert set(re.findall(r"`(--[a-z-]+)", page)) <= set(re.findall(r"--[a-z-]+", told))
