@@ -28,7 +28,7 @@ def circles() -> Log:
 
 
 def evaluated(
-    log: Log, plan: Plan = PLAN, heard: Callable[..., Any] = lambda *_: None, **how: bool
+    log: Log, plan: Plan = PLAN, heard: Callable[..., Any] = lambda *_: None, **how: Any
 ) -> dict[str, dict[str, Any]]:
     content = read(log, np.eye(len(log.items), dtype=np.float32))
     return Evaluation(log, content, Tuning(), plan, heard, **how).run()
