@@ -107,3 +107,12 @@ def writable(**files: Path | None) -> None:
             raise InvalidSetting(f"{path} cannot be written: {error.strerror}", field=option) from error
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             raise InvalidSetting(f"{path} cannot be written; name a file in a folder of yours", field=option)
+
+
+def writable_folder(out: Path | None) -> None:
+    """Look whether a folder can be written, without making it: it may never be. Raises ``InvalidSetting``."""
+    if out is None:
+        return
+    there = next(path for path in (out.resolve(), *out.resolve().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InvalidSetting(f"{out} cannot be written; name a folder of yours", field="out")

@@ -24,6 +24,7 @@ from penchant_cli.own_log_options import (
     TimeFormat,
     tell,
     writable,
+    writable_folder,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def train_sequence(
     console = Console(stderr=True)
     begun = time.monotonic()
     try:
-        writable(json=json, out=None if out is None else out / "README.md")
+        writable(json=json)
+        writable_folder(out)
         with needing_torch("a sequence model", "train"):
             from penchant_relevance.sequences import SequenceSettings  # noqa: PLC0415
         settings = SequenceSettings(width=width, blocks=blocks, epochs=epochs, patience=patience, seed=seed)
@@ -100,13 +102,13 @@ def train_sequence(
         if out is None:
             tell("To use it: the same with --out models/NAME")
         elif choice.better or keep:
-            model = _whole(console, asks, content, choice, out.name, model_name)
+            model = _whole(console, asks, content, choice, out.resolve().name, model_name)
             _write(out, model, figures)
     except PenchantError as error:
         tell(str(error), "red")
         raise typer.Exit(2) from error
     except KeyboardInterrupt as stopped:
-        tell("Stopped. Nothing was written.")
+        tell("Stopped; no model was written.")
         raise typer.Exit(130) from stopped
 
 

@@ -25,6 +25,7 @@ from penchant_cli.own_log_options import (
     TimeFormat,
     tell,
     writable,
+    writable_folder,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def train_together(
     console = Console(stderr=True)
     begun = time.monotonic()
     try:
-        writable(json=json, out=None if out is None else out / "figures.json")
+        writable(json=json)
+        writable_folder(out)
         files = (items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only)
         log, plan = chosen_log(name, data, None, *files)
         content, tuning, model_name = encoded(console, log, encoder)
@@ -129,7 +131,7 @@ def _write(out: Path, asks: "Asks", choice: "TogetherChoice", figures: dict[str,
     from penchant_relevance.together import fitted, frozen  # noqa: PLC0415
 
     pairs = fitted(asks, np.arange(len(asks.log)), choice.settings.penalty)
-    model = frozen(pairs, out.name, [item.item_id for item in asks.log.items], choice.settings)
+    model = frozen(pairs, out.resolve().name, [item.item_id for item in asks.log.items], choice.settings)
     beside = {"figures.json": json.dumps(figures, indent=2, ensure_ascii=False).encode()}
     path = write_together_model(out, model, beside)
     tell(f"Weights: {path}, version {model.about.version}")
