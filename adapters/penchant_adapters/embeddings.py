@@ -13,10 +13,13 @@ from penchant_core.vectors import Vector
 
 from penchant_adapters.parts import CONTENT
 
+PREFIX = "learned-"
+"""Of the names of vectors that embeddings stand in."""
+
 
 def vector_name(model: SequenceModel | None) -> str:
     """Return the name of the vector that a model's embeddings stand in; empty without a model."""
-    return "" if model is None else f"learned-{model.about.version}"
+    return "" if model is None else f"{PREFIX}{model.about.version}"
 
 
 def refuse_other(model: SequenceModel | None, encoder: str, dim: int) -> None:

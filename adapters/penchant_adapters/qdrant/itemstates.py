@@ -21,6 +21,7 @@ from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
 from penchant_adapters.points import META, digits, point_id
 from penchant_adapters.qdrant.collection import SLICE, Collection
+from penchant_adapters.qdrant.embeddings import miss
 from penchant_adapters.qdrant.items import EVIDENCE, TOLD, QdrantCatalogue, told_of
 from penchant_adapters.qdrant.protocol import (
     Found,
@@ -150,7 +151,10 @@ class QdrantItems(QdrantCatalogue):
     async def put_items(self, items: Sequence[tuple[int, Item, Vector]]) -> None:
         """Add or replace items, each unless it is there with a later offset. Counts stay as they are."""
         dense = dense_of([(item.item_id, vector) for _, item, vector in items], self._model)
+        # Before, since this process may die after the write; after, since somebody may have begun to fill before it.
+        await miss(self._collection, self._model)
         await self._write((o, _described(item), some) for (o, item, _), some in zip(items, dense, strict=True))
+        await miss(self._collection, self._model)
 
     async def remove_items(self, items: Sequence[tuple[int, str]]) -> None:
         """Take items out, each unless it is there with a later offset. Counts stay."""
