@@ -97,10 +97,10 @@ def open_edge(
 ) -> Iterator[EdgeStore]:
     """Open the store in a directory, made on first use, with the *store_id* if one is given.
 
-    With a *sequence* model every item has its embedding when this returns; without one none has.
+    With a *sequence* model every item has its embedding when this returns; without one they stay as they are.
 
-    Raises ``StoreInUse`` when another process has it open and ``StoreMismatch`` when another model, or other settings
-    of co-visitation, made it.
+    Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when another model, or other settings
+    of co-visitation, made it, and ``InvalidSetting`` when the *sequence* model was learnt with another.
     """
     refuse_other(sequence, model, dim)
     try:
