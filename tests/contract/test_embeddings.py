@@ -1,28 +1,21 @@
 """Every item has its embedding of the store's sequence model, of that one only, whatever came in between."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from penchant_adapters.embeddings import vector_name
-from penchant_adapters.points import META
-from penchant_adapters.qdrant.collection import Collection
-from penchant_adapters.qdrant.embeddings import settle
-from penchant_adapters.qdrant.itemstates import QdrantItems
-from penchant_core.errors import InvalidSetting, Unavailable
+from penchant_core.errors import InvalidSetting
 from penchant_core.model import Filter, Item
 from penchant_core.pipeline import Stores
 from penchant_core.ports import Query
 from penchant_core.sequence import SequenceModel
-from penchant_core.vectors import Vector, unit
+from penchant_core.vectors import Matrix, Vector, unit
 
-from tests.contract.conftest import DIM, SETTINGS, Open
-from tests.contract.engines import OFFSETS, Place
+from tests.contract.conftest import DIM, Open
 from tests.contract.test_retrieval import EXACT, catalogue, content_of, counts_of, fill, some_query
 from tests.sequence_models import model
 
-SPRING, SUMMER, AUTUMN = model(seed=1), model(seed=2, width=16), model(seed=3)
+SPRING, SUMMER = model(seed=1), model(seed=2, width=16)
 COUNT = 40
 
 
@@ -126,6 +119,25 @@ async def test_embedding_that_was_cut_short_is_done_again(opened: Open) -> None:
         agree(await embeddings(stores, 600), expected(SPRING, items))
 
 
+class Counting(SequenceModel):
+    """A model that counts what it embeds."""
+
+    items = 0
+
+    def embed(self, item_ids: Sequence[str], words: Matrix) -> Matrix:
+        self.items += len(item_ids)
+        return super().embed(item_ids, words)
+
+
+async def test_what_was_embedded_before_is_not_embedded_again(opened: Open) -> None:
+    counting = Counting(SPRING.about, SPRING.arrays)
+    async with opened(counting) as stores:
+        await stores.catalogue.put([thing(n) for n in range(COUNT)])
+    for _ in range(2):
+        async with opened(counting):
+            assert counting.items == COUNT
+
+
 async def test_candidates_are_looked_for_by_what_is_learned_too_and_every_part_is_exact(opened: Open) -> None:
     known = catalogue(3)
     found_by_it = 0
@@ -158,86 +170,3 @@ async def test_a_model_of_another_encoder_does_not_open_the_store(opened: Open) 
     with pytest.raises(InvalidSetting, match="learnt with the encoder another, and here model reads words"):
         async with opened(model(encoder="another")):
             pass
-
-
-def question(made: SequenceModel) -> Query:
-    """What is learned, alone."""
-    state = np.random.default_rng(7).normal(size=made.width).astype(np.float32)
-    return Query(None, (), {}, 0.0, Filter(), 5, learned=state)
-
-
-async def test_whoever_reads_the_model_before_reads_on_while_any_number_of_writers_go_over(place: Place) -> None:
-    items = [thing(n) for n in range(COUNT)]
-    async with place.stores(SPRING) as stores:
-        await stores.catalogue.put(items)
-    async with place.opened(create=False, sequence=SPRING) as server:
-        before = await server.items.candidates(question(SPRING))
-        assert len(before) == 5
-        for _ in range(3):
-            async with place.stores(SUMMER) as stores:
-                agree(await embeddings(stores), expected(SUMMER, items))
-            assert await server.items.candidates(question(SPRING)) == before
-    # Nobody can read the one before that any more: its place is free.
-    async with place.stores(AUTUMN) as stores:
-        agree(await embeddings(stores), expected(AUTUMN, items))
-    with pytest.raises(Unavailable, match="embedding"):
-        async with place.opened(create=False, sequence=SPRING):
-            pass
-    async with place.opened(create=False) as plain:
-        names = ["content", *map(vector_name, (SUMMER, AUTUMN))]
-        (point,), _ = await plain.generations.collection("items", None).page(META + 1, 1, None, vectors=names)
-        assert set(point.dense) == set(names), "the one before stays once more"
-
-
-async def test_what_a_writer_without_the_model_describes_is_made_good_by_the_last_that_starts(place: Place) -> None:
-    items = [thing(n) for n in range(COUNT)]
-    async with place.stores() as early:
-        await early.catalogue.put(items[:30])
-        async with place.stores(SPRING):
-            # The early one has not been started anew yet.
-            items[3] = thing(3, "another title")
-            await early.catalogue.put([items[3], *items[30:]])
-            with pytest.raises(Unavailable, match="not every item has its embedding"):
-                async with place.opened(create=False, sequence=SPRING):
-                    pass
-    async with place.stores(SPRING) as late:
-        agree(await embeddings(late), expected(SPRING, items))
-    async with place.opened(create=False, sequence=SPRING):
-        pass
-
-
-class Between:
-    """A collection in which something happens after the first page was read."""
-
-    def __init__(self, collection: Collection, then: Callable[[], Awaitable[None]]) -> None:
-        self._collection, self._then = collection, [then]
-
-    async def page(self, *where: Any, **what: Any) -> Any:
-        found = await self._collection.page(*where, **what)
-        while self._then:
-            await self._then.pop()()
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._collection, name)
-
-
-@pytest.mark.parametrize("writer", [SPRING, None], ids=["with the model", "without it"])
-async def test_an_item_that_is_described_anew_while_it_is_embedded_gets_what_it_says_now(
-    place: Place, writer: SequenceModel | None
-) -> None:
-    items = [thing(n) for n in range(COUNT)]
-    async with place.stores() as stores:
-        await stores.catalogue.put(items)
-    items[3] = thing(3, "another title")
-    async with place.opened() as store:
-        collection = store.generations.collection("items", None)
-        other = QdrantItems(collection, SETTINGS, place.settings(), writer)
-
-        async def described() -> None:
-            await other.put_items([(next(OFFSETS), *items[3])])
-
-        await settle(cast("Any", Between(collection, described)), SPRING)
-    async with place.opened(create=False, sequence=SPRING) as server:
-        found = {i: one.learned for i, one in (await server.items.known([f"item-{n}" for n in range(COUNT)])).items()}
-        agree(found, expected(SPRING, items))
