@@ -18,12 +18,9 @@ Hidden files and files of other names are passed over, so drafts and what Kubern
 """
 
 import json
-import os
 import re
-import secrets
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -32,6 +29,8 @@ from typing import Any
 from penchant_core.errors import InvalidSetting
 from penchant_core.profiles import Profile
 from penchant_core.tuning import Tuning
+
+from penchant_adapters.wholefiles import write_whole
 
 PROFILES = 100
 """In one folder, at most."""
@@ -106,30 +105,12 @@ def write_profile(folder: Path, profile: Profile, about: Mapping[str, object] | 
             f"{path} would have {len(content):,} bytes, at most {FILE_BYTES:,} are allowed; shorten what it is about",
             field=f"profiles.{profile.name}.about",
         )
-    # Hidden and of another suffix: no reader takes a draft for a profile.
-    draft = folder / f".{profile.name}.{secrets.token_hex(8)}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        _sync(folder)
+        write_whole(path, content)
     except OSError as error:
         raise InvalidSetting(f"cannot write {path}: {error.strerror}", field="profiles") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
     return path
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _text(profile: Profile, about: Mapping[str, object]) -> str:

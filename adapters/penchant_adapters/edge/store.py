@@ -19,6 +19,7 @@ from penchant_core.tuning import Covisitation
 from penchant_adapters.edge.items import EdgeItems
 from penchant_adapters.edge.users import EdgeUsers
 from penchant_adapters.embeddings import refuse_other
+from penchant_adapters.wholefiles import write_whole
 
 LAYOUT = 1
 MIN_FREE_BYTES = 128 << 20
@@ -156,11 +157,7 @@ def _identified(path: Path, model: str, dim: int, settings: Covisitation, store_
     wanted: dict[str, Any] = {"layout": LAYOUT, "model": model, "dim": dim, "covisitation": asdict(settings)}
     if not path.exists():
         store_id = store_id or uuid.uuid4().hex[:16]
-        draft = path.with_suffix(".draft")
-        with draft.open("wb") as file:
-            file.write(orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))
-            os.fsync(file.fileno())
-        draft.rename(path)
+        write_whole(path, orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))
         return store_id
     found = orjson.loads(path.read_bytes())
     for name, value in wanted.items():

@@ -1,10 +1,11 @@
 """How far an import has come, on disk, so that the same command goes on where it stopped."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+
+from penchant_adapters.wholefiles import write_whole
 
 from penchant_cli.importing.errors import FileRefused
 
@@ -48,17 +49,7 @@ class ProgressFile:
     def save(self, progress: Progress) -> None:
         """Put *progress* on disk before returning; a crash leaves the old or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".new")
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(progress), file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(self.path, json.dumps(asdict(progress)).encode())
 
     def forget(self) -> None:
         """Delete what was saved."""
