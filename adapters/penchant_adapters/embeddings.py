@@ -22,6 +22,11 @@ def vector_name(model: SequenceModel | None) -> str:
     return "" if model is None else f"{PREFIX}{model.about.version}"
 
 
+def dense_names(model: SequenceModel | None) -> list[str]:
+    """Return the names of the dense vectors that an item has."""
+    return [CONTENT, *filter(None, [vector_name(model)])]
+
+
 def refuse_other(model: SequenceModel | None, encoder: str, dim: int) -> None:
     """Raise ``InvalidSetting`` where a model was learnt with other vectors of words than a store has."""
     if model is None:

@@ -1,6 +1,6 @@
 """Points of a Qdrant engine, embedded or not: their ids, and sums that must be exact in its vectors."""
 
-from hashlib import blake2b
+from penchant_core.sequence import number
 
 META = 0
 """Point that holds what belongs to a collection as a whole."""
@@ -11,7 +11,7 @@ BASE = 1 << 20
 
 def point_id(name: str) -> int:
     """Return the point of a user or item id; two of n ids share one with probability n² / 2⁶⁵."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") or 1
+    return number(name) or 1
 
 
 def digits(number: int) -> list[float]:

@@ -10,7 +10,7 @@ With n_k the evidence there is for the item of signal k and κ pseudo-counts, ``
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
@@ -190,7 +190,7 @@ def interests_said(
         for voice, group in zip(voices, groups, strict=True)
     )
     expected = None if model is None else expectation(voices, known, model, scoring)
-    return replace(_summed(signals, vectors, scoring.popularity), learned=expected)
+    return _summed(signals, vectors, scoring.popularity, expected)
 
 
 def expectation(
@@ -251,7 +251,7 @@ def _grouped(weights: Sequence[float], vectors: Matrix, scoring: Scoring) -> lis
     return groups
 
 
-def _summed(signals: tuple[Signal, ...], vectors: Matrix, popularity: float) -> Interests:
+def _summed(signals: tuple[Signal, ...], vectors: Matrix, popularity: float, learned: Vector | None) -> Interests:
     weights = np.array([s.weight * s.content for s in signals], np.float32)
     count = 1 + max((s.interest for s in signals), default=-1)
     shares = [0.0] * count
@@ -274,6 +274,7 @@ def _summed(signals: tuple[Signal, ...], vectors: Matrix, popularity: float) -> 
         shares=tuple(shares[g] for g in order),
         sources=sources,
         popularity=popularity,
+        learned=learned,
     )
 
 

@@ -20,46 +20,36 @@ to the caller to hide.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
 
-from penchant_core.errors import InvalidSetting
 from penchant_core.model import Event
-from penchant_core.tuning import Weights
+from penchant_core.tuning import Weights, check_ranges, within
 from penchant_core.vectors import Vector
 
 FOLLOW = "follow"
-
-
-def _within(low: float, high: float, default: float) -> Any:
-    return field(default=default, metadata={"range": (low, high)})
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
     """The mixture of the score. Defaults were chosen on validation friendships of one network of listeners."""
 
-    amount: float = _within(0, 1, 0.5)
+    amount: float = within(0, 1, 0.5)
     """p: how much more of a thing tells; 0: whether there was any."""
-    rarity: float = _within(0, 2, 0.5)
+    rarity: float = within(0, 2, 0.5)
     """q: how much more a thing of few users tells."""
-    typical: float = _within(0, 10, 3.0)
+    typical: float = within(0, 10, 3.0)
     """m: weight against what everybody turns to."""
-    content: float = _within(0, 10, 0.1)
+    content: float = within(0, 10, 0.1)
     """s: weight of the cosine of whole interests."""
-    ties: float = _within(0, 100, 1.6)
+    ties: float = within(0, 100, 1.6)
     """β: weight of the ties."""
-    evidence: float = _within(0.1, 10_000, 10.0)
+    evidence: float = within(0.1, 10_000, 10.0)
     """κ: pseudo-counts of ties."""
-    further: float = _within(0, 100, 6.0)
+    further: float = within(0, 100, 6.0)
     """w: weight of a path of three ties beside one of two."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            low, high = each.metadata["range"]
-            # "not (low <= value <= high)" also refuses NaN.
-            if not low <= (value := getattr(self, each.name)) <= high:
-                raise InvalidSetting(f"{value} is not within {low:g} and {high:g}", field=each.name)
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True)

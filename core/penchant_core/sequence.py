@@ -17,7 +17,6 @@ Shapes: T steps, C numbers of an embedding, H heads, D numbers of a vector of wo
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b, sha256
 
 import numpy as np
@@ -31,7 +30,6 @@ EPSILON = np.float32(1e-5)
 """Of a norm, as torch has it."""
 
 
-@lru_cache(maxsize=200_000)
 def number(item_id: str) -> int:
     """Return the number that a model knows an item by; two of n items share one with probability n² / 2⁶⁵."""
     return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")

@@ -57,11 +57,13 @@ class Weights:
         return full
 
 
-def _within(low: float, high: float, default: Any) -> Any:
+def within(low: float, high: float, default: Any) -> Any:
+    """Return a field of a settings' dataclass that ``check_ranges`` holds to its limits."""
     return field(default=default, metadata={"range": (low, high)})
 
 
-def _check(settings: "Covisitation | Scoring") -> None:
+def check_ranges(settings: Any) -> None:
+    """Raise ``InvalidSetting`` where a field of a dataclass, each made by ``within``, is outside its limits."""
     for each in fields(settings):
         low, high = each.metadata["range"]
         value = getattr(settings, each.name)
@@ -74,62 +76,62 @@ def _check(settings: "Covisitation | Scoring") -> None:
 class Covisitation:
     """How live co-visitation is counted. Changing one of these means counting anew."""
 
-    reach: int = _within(1, 50, 10)
+    reach: int = within(1, 50, 10)
     """Items of one user that a step may span."""
-    step_decay: float = _within(0, 1, 0.7)
+    step_decay: float = within(0, 1, 0.7)
     """Weight kept for each further item in between."""
-    reverse: float = _within(0, 1, 0.5)
+    reverse: float = within(0, 1, 0.5)
     """Weight of "came before" against "came after"."""
-    reverse_reach: int = _within(0, 50, 3)
+    reverse_reach: int = within(0, 50, 3)
     """Items of one user that "came before" may span: every one of them is one more item to write an event."""
-    half_life_days: float | None = _within(1, 36_500, None)
+    half_life_days: float | None = within(1, 36_500, None)
     """Days after which a count weighs half; none: counts do not age."""
-    width: int = _within(16, 4096, 512)
+    width: int = within(16, 4096, 512)
     """Strongest sources kept for an item."""
-    popularity_exponent: float = _within(0, 1, 0.05)
+    popularity_exponent: float = within(0, 1, 0.05)
     """g: a pair's count is divided by the target's visits to this power."""
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
     """The mixture of the linear score; may differ from request to request."""
 
-    recent: int = _within(1, 200, 30)
+    recent: int = within(1, 200, 30)
     """Newest distinct things of a user that speak."""
-    rank_decay: float = _within(0, 1, 0.7)
+    rank_decay: float = within(0, 1, 0.7)
     """Weight kept for each newer moment; things of one moment are equally recent."""
-    half_life_days: float | None = _within(0.01, 36_500, None)
+    half_life_days: float | None = within(0.01, 36_500, None)
     """Days, counted back from the user's newest event, after which an event weighs half; none: rank alone decays."""
-    evidence: float = _within(0, 10_000, 64.0)
+    evidence: float = within(0, 10_000, 64.0)
     """κ: pseudo-counts with which content speaks for a source that was seldom seen; 0: a fixed mixture."""
-    content: float = _within(0, 100, 0.03)
+    content: float = within(0, 100, 0.03)
     """s (or α of the fixed mixture): weight of the content part."""
-    together: float = _within(0, 100, 1.0)
+    together: float = within(0, 100, 1.0)
     """β: weight of the co-visitation part."""
-    source_exponent: float = _within(0, 1, 0.5)
+    source_exponent: float = within(0, 1, 0.5)
     """Fixed mixture only: a source's counts are divided by its visits to this power."""
-    popularity: float = _within(0, 100, 0.0)
+    popularity: float = within(0, 100, 0.0)
     """γ: weight of log popularity."""
-    learned: float = _within(0, 100, 1.0)
+    learned: float = within(0, 100, 1.0)
     """Where there is a sequence model: how loudly it speaks, by what training found; 0: not at all."""
-    dislike: float = _within(0, 100, 0.005)
+    dislike: float = within(0, 100, 0.005)
     """ν: greatest penalty that disliked content can give, at cosine 1."""
-    words: float = _within(0, 1, 0.5)
+    words: float = within(0, 1, 0.5)
     """Weight of a review's words beside its item."""
-    interests: int = _within(1, 8, 4)
+    interests: int = within(1, 8, 4)
     """Interests searched for separately."""
-    apart: float = _within(-1, 1, 0.35)
+    apart: float = within(-1, 1, 0.35)
     """Cosine below which two things belong to different interests."""
-    balance: float = _within(0, 1, 0.0)
+    balance: float = within(0, 1, 0.0)
     """0: the score alone ranks; 1: every interest gets its share of the list."""
-    depth: int = _within(10, 1000, 50)
+    depth: int = within(10, 1000, 50)
     """Candidates fetched for each part of the score."""
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_ranges(self)
 
 
 REFERENCE_COVISITATION = Covisitation(popularity_exponent=0.5, reverse_reach=10)

@@ -12,7 +12,7 @@ from qdrant_edge import Filter as Condition
 
 from penchant_adapters.edge.itempoints import vectors_of
 from penchant_adapters.edge.shard import Shard
-from penchant_adapters.embeddings import dense_of, vector_name
+from penchant_adapters.embeddings import dense_names, dense_of, vector_name
 from penchant_adapters.parts import CONTENT
 from penchant_adapters.payloads import GONE
 from penchant_adapters.points import META, point_id
@@ -35,7 +35,7 @@ class Embeddings:
         self._shard, self._model = shard, model
         self.name = vector_name(model)
         """Of the vector; empty without a model."""
-        self.names = [CONTENT, *filter(None, [self.name])]
+        self.names = dense_names(model)
         """Of the dense vectors that an item has."""
         (meta,) = shard.retrieve([META])
         mark = meta.payload or {}

@@ -82,15 +82,14 @@ class EdgeItems:
             # Last, so that a start cut short makes the indexes again.
             self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
         self._embeddings = Embeddings(self._shard, model)
-        self._learned = self._embeddings.name
-        self._search = Search(self._shard, self._hidden_points(), self._learned)
+        self._search = Search(self._shard, self._hidden_points(), self._embeddings.name)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
         found = {item_id: known for item_id in item_ids if (known := self._recent.get(item_id)) is not None}
         missing = [item_id for item_id in item_ids if item_id not in found]
         for record in self._read(missing, (*self._embeddings.names, COUNTS, EVIDENCE)):
-            if (known := known_of(record, self._settings, self._learned)) is not None:
+            if (known := known_of(record, self._settings, self._embeddings.name)) is not None:
                 self._recent.put(known.item.item_id, known)
                 found[known.item.item_id] = known
         return found

@@ -14,7 +14,7 @@ from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 from qdrant_client import grpc
 
-from penchant_adapters.embeddings import vector_name
+from penchant_adapters.embeddings import dense_names, vector_name
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of
@@ -56,7 +56,7 @@ class QdrantCatalogue:
         self._collection = collection
         self._model = model
         self._learned = vector_name(model)
-        self._dense = (CONTENT, *filter(None, [self._learned]))
+        self._dense = dense_names(model)
         self._covisitation = covisitation
         self._seconds = settings.cache_seconds
         self._described_seconds = max(self._seconds, DESCRIBED_SECONDS) if self._seconds else 0.0
