@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from penchant_bench.quality.report import learned_together, tuned
+from penchant_bench.quality.report import judged, tuned
 from penchant_bench.quality.report import rendered as quality
 from penchant_bench.speed.report import rendered as speed
 
@@ -17,7 +17,8 @@ Renderer = Callable[[Mapping[str, Any]], Iterator[str]]
 SECTIONS: Mapping[str, tuple[str, Renderer]] = {
     "quality": ("Quality", quality),
     "tune": ("Tuning", tuned),
-    "together": ("Learned together", learned_together),
+    "sequence": ("Sequence models", judged),
+    "together": ("Learned together", judged),
     "speed": ("Speed", speed),
 }
 """Kind of measurement → title of its section and what renders one measurement; sections in this order."""

@@ -1,14 +1,14 @@
 """How the command line reaches a service: options and variables of every command that talks to one."""
 
-import inspect
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import penchant
 import typer
 from penchant.channel import DEFAULT_TARGET
+
+from penchant_cli.options import with_options
 
 _PANEL = "Connection"
 
@@ -93,13 +93,4 @@ def client_of(
 
 def connected(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of the connection, and the client that it takes first."""
-    _, *own = inspect.signature(command).parameters.values()
-    options = inspect.signature(client_of).parameters
-
-    @wraps(command)
-    def run(**given: Any) -> None:
-        with client_of(**{name: given.pop(name) for name in options}) as client:
-            command(client, **given)
-
-    run.__signature__ = inspect.Signature([*own, *options.values()])  # type: ignore[attr-defined]  # functions have it
-    return run
+    return with_options(client_of, command)

@@ -10,16 +10,8 @@ from rich.console import Console
 
 from penchant_cli.own_log_options import (
     Encoder,
-    EventsFile,
-    EventsMap,
-    EventType,
-    ItemsFile,
-    ItemsMap,
-    OrderOnly,
-    PresetName,
-    RatingScale,
-    TimeFormat,
-    log_files,
+    OwnLog,
+    reading_log,
     tell,
     writable,
 )
@@ -41,7 +33,9 @@ class Protocol(StrEnum):
     LAST_ITEM = "last-item"
 
 
+@reading_log
 def eval_command(
+    own: OwnLog,
     name: Annotated[
         str,
         typer.Argument(
@@ -50,15 +44,6 @@ def eval_command(
             show_default=False,
         ),
     ] = "",
-    items: ItemsFile = None,
-    events: EventsFile = None,
-    preset: PresetName = "",
-    items_map: ItemsMap = None,
-    events_map: EventsMap = None,
-    event_type: EventType = "",
-    rating_scale: RatingScale = "0:5",
-    time_format: TimeFormat = "",
-    order_only: OrderOnly = False,
     protocol: Annotated[
         Protocol,
         typer.Option(
@@ -141,12 +126,10 @@ def eval_command(
     wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt)
     try:
         writable(json=json, html=html)
-        if items is not None or events is not None:
+        if own.items is not None or own.events is not None:
             if name or all_sets:
                 raise InvalidSetting("give a public data set or files of your own, not both", field="name")
-            files = log_files(
-                items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only
-            )
+            files = own.files()
             last = files.order_only or protocol is Protocol.LAST_ITEM
             plan = Plan("last item" if last else "replay", most=most)
             _tell(wanted.run(files.read(tell), plan, Console(stderr=True)), json, html)

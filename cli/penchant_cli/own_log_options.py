@@ -1,6 +1,9 @@
 """Options that name a log of one's own, shared by the commands that measure and learn."""
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +12,7 @@ from penchant_core.errors import InvalidSetting
 from rich.console import Console
 
 from penchant_cli.importing.presets import PRESETS
+from penchant_cli.options import with_options
 
 if TYPE_CHECKING:
     from penchant_relevance.log import Log
@@ -55,32 +59,61 @@ OrderOnly = Annotated[
 Encoder = Annotated[str, typer.Option(help="Model that reads the words: builtin: or hf:NAME_OR_FOLDER.")]
 
 
-def log_files(
-    items: Path | None,
-    events: Path | None,
-    preset: str,
-    items_map: list[str] | None,
-    events_map: list[str] | None,
-    event_type: str,
-    rating_scale: str,
-    time_format: str,
-    order_only: bool,
-) -> "LogFiles":
-    """Return where the log stands and how to read it. Raises ``InvalidSetting``."""
-    from penchant_cli.import_command import options_for, scale_of  # noqa: PLC0415 with what they import
-    from penchant_cli.importing.options import Options  # noqa: PLC0415
-    from penchant_cli.own_log import LogFiles, named  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class OwnLog:
+    """What was said of a log of one's own."""
 
-    if items is None or events is None:
-        missing = "--items" if items is None else "--events"
-        raise InvalidSetting(f"a log is two files: {missing} FILE is missing", field="log")
-    with named("items"):
-        items_options = options_for("items", preset, Options(), items_map, "5%")
-    with named("events"):
-        scale = scale_of(rating_scale)
-        said = Options(type=event_type, rating_scale=scale, time_format=time_format, order_only=order_only)
-        events_options = options_for("events", preset, said, events_map, "5%")
-    return LogFiles(items, events, items_options, events_options)
+    items: Path | None
+    events: Path | None
+    preset: str
+    items_map: list[str] | None
+    events_map: list[str] | None
+    event_type: str
+    rating_scale: str
+    time_format: str
+    order_only: bool
+
+    def files(self) -> "LogFiles":
+        """Return where the log stands and how to read it. Raises ``InvalidSetting``."""
+        from penchant_cli.import_command import options_for, scale_of  # noqa: PLC0415 with what they import
+        from penchant_cli.importing.options import Options  # noqa: PLC0415
+        from penchant_cli.own_log import LogFiles, named  # noqa: PLC0415
+
+        if self.items is None or self.events is None:
+            missing = "--items" if self.items is None else "--events"
+            raise InvalidSetting(f"a log is two files: {missing} FILE is missing", field="log")
+        with named("items"):
+            items_options = options_for("items", self.preset, Options(), self.items_map, "5%")
+        with named("events"):
+            said = Options(
+                type=self.event_type,
+                rating_scale=scale_of(self.rating_scale),
+                time_format=self.time_format,
+                order_only=self.order_only,
+            )
+            events_options = options_for("events", self.preset, said, self.events_map, "5%")
+        return LogFiles(self.items, self.events, items_options, events_options)
+
+
+def _own_log(
+    items: ItemsFile = None,
+    events: EventsFile = None,
+    preset: PresetName = "",
+    items_map: ItemsMap = None,
+    events_map: EventsMap = None,
+    event_type: EventType = "",
+    rating_scale: RatingScale = "0:5",
+    time_format: TimeFormat = "",
+    order_only: OrderOnly = False,
+) -> AbstractContextManager[OwnLog]:
+    return nullcontext(
+        OwnLog(items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only)
+    )
+
+
+def reading_log(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a log of one's own, and what they say, which it takes first."""
+    return with_options(_own_log, command, first=True)
 
 
 def public_log(name: str, folder: Path | None) -> tuple["Log", "Plan"]:

@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from penchant_core.errors import InvalidSetting, PenchantError
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from penchant_cli.learning import bars_on, chosen_log, encoded
+from penchant_cli.learning import bars_on, chosen_log, encoded, settings_of, tell_verdict, verdict_table, write_figures
 from penchant_cli.own_log_options import (
     Encoder,
-    EventsFile,
-    EventsMap,
-    EventType,
-    ItemsFile,
-    ItemsMap,
-    OrderOnly,
-    PresetName,
-    RatingScale,
-    TimeFormat,
+    OwnLog,
+    reading_log,
     tell,
     writable,
     writable_folder,
@@ -34,19 +25,13 @@ if TYPE_CHECKING:
     from penchant_relevance.sequence_choice import SequenceChoice
 
 _TRAINING, _OUT = "Training", "Results"
+USELESS = "On users it was not chosen by, the score is no better with the model: leave it out."
 
 
+@reading_log
 def train_sequence(
+    own: OwnLog,
     name: Annotated[str, typer.Argument(help="A public data set, instead of files.", show_default=False)] = "",
-    items: ItemsFile = None,
-    events: EventsFile = None,
-    preset: PresetName = "",
-    items_map: ItemsMap = None,
-    events_map: EventsMap = None,
-    event_type: EventType = "",
-    rating_scale: RatingScale = "0:5",
-    time_format: TimeFormat = "",
-    order_only: OrderOnly = False,
     encoder: Encoder = "builtin:",
     width: Annotated[
         int, typer.Option(min=8, max=1024, help="Numbers of an embedding.", rich_help_panel=_TRAINING)
@@ -89,21 +74,23 @@ def train_sequence(
         settings = SequenceSettings(width=width, blocks=blocks, epochs=epochs, patience=patience, seed=seed)
         if width % settings.heads:
             raise InvalidSetting(f"{width} does not divide by {settings.heads} heads", field="width")
-        files = (items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only)
-        log, plan = chosen_log(name, data, None, *files)
+        log, plan = chosen_log(name, data, None, own)
         content, tuning, model_name = encoded(console, log, encoder)
         asks = plan.asks(log, tuning.weights, validation=True)
         choice = _chosen(console, asks, content, tuning, plan.measures[0], settings, device)
-        Console().print(_table(log.name, choice))
-        figures = _figures(log, model_name, tuning, choice, time.monotonic() - begun)
+        epochs_told = f"{choice.settings.epochs} of " if choice.weight else ""
+        told = f"{epochs_told}{len(choice.curve)} epochs, "
+        what = f"with the model, weight {choice.weight:g}"
+        Console().print(verdict_table(log.name, told, what, choice.verdict))
+        described, figures = settings_of(log, model_name, tuning), _figures(choice, time.monotonic() - begun)
         if json is not None:
-            _write_figures(json, log.name, figures)
-        _tell_worth(choice)
+            write_figures(json, "sequence", described, figures)
+        tell_verdict(choice.verdict, USELESS)
         if out is None:
             tell("To use it: the same with --out models/NAME")
-        elif choice.better or keep:
+        elif choice.verdict.better or keep:
             model = _whole(console, asks, content, choice, out.resolve().name, model_name)
-            _write(out, model, figures)
+            _write(out, model, described | figures)
     except PenchantError as error:
         tell(str(error), "red")
         raise typer.Exit(2) from error
@@ -127,52 +114,11 @@ def _chosen(
         return choose(asks, content, tuning, measure, told, settings, device)
 
 
-def _table(name: str, choice: "SequenceChoice") -> Table:
-    searched, judged = choice.halves
-    epochs = (
-        f"{choice.settings.epochs} of {len(choice.curve)} epochs" if choice.weight else f"{len(choice.curve)} epochs"
-    )
-    title = f"{name}: {epochs}, chosen on {searched:,} asks of the validation window, judged on {judged:,}"
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column("")
-    table.add_column(choice.measure, justify="right")
-    table.add_row("score there is", f"{choice.default:.4f}")
-    table.add_row(f"with the model, weight {choice.weight:g}", f"{choice.mixed:.4f}", style="bold")
-    lead = choice.lead
-    table.add_row("  lead, 95 % interval", f"{lead['mean']:+.4f} ({lead['low']:+.4f} to {lead['high']:+.4f})")
-    return table
-
-
-def _tell_worth(choice: "SequenceChoice") -> None:
-    if not choice.better:
-        tell("On users it was not chosen by, the score is no better with the model: leave it out.")
-    elif not choice.clear:
-        tell("The lead may be chance: its interval holds 0. A longer log would tell.")
-
-
-def _figures(log: Any, encoder: str, tuning: Any, choice: "SequenceChoice", seconds: float) -> dict[str, Any]:
-    from dataclasses import asdict  # noqa: PLC0415
-
-    return {
-        "data": log.name,
-        "log": {"events": len(log), "users": len(log.users), "items": len(log.items)},
-        "encoder": encoder,
-        "tuning": asdict(tuning),
-        "seconds": round(seconds, 1),
-        "parameters": sum(each.numel() for each in choice.network.parameters()),
-        "device": choice.network.items.weight.device.type,
-        **choice.figures(),
-    }
-
-
-def _write_figures(path: Path, name: str, figures: dict[str, Any]) -> None:
-    from penchant_bench import figures as files  # noqa: PLC0415
-
-    settings = {key: figures[key] for key in ("data", "encoder", "tuning", "log", "settings")}
-    files.write(
-        path, files.document(name, "sequence", settings, {k: v for k, v in figures.items() if k not in settings})
-    )
-    tell(f"Figures: {path}")
+def _figures(choice: "SequenceChoice", seconds: float) -> dict[str, Any]:
+    network = choice.network
+    parameters = sum(each.numel() for each in network.parameters())
+    device = network.items.weight.device.type
+    return {"seconds": round(seconds, 1), "parameters": parameters, "device": device, **choice.figures()}
 
 
 def _whole(

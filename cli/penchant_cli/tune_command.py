@@ -11,18 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from penchant_cli.learning import bars_on, chosen_log, encoded
+from penchant_cli.learning import bars_on, chosen_log, encoded, judged_table, settings_of, write_figures
 from penchant_cli.own_log_options import (
     Encoder,
-    EventsFile,
-    EventsMap,
-    EventType,
-    ItemsFile,
-    ItemsMap,
-    OrderOnly,
-    PresetName,
-    RatingScale,
-    TimeFormat,
+    OwnLog,
+    reading_log,
     tell,
     writable,
 )
@@ -34,17 +27,10 @@ if TYPE_CHECKING:
 _BUDGET, _OUT = "Budget", "Results"
 
 
+@reading_log
 def tune_command(
+    own: OwnLog,
     name: Annotated[str, typer.Argument(help="A public data set, instead of files.", show_default=False)] = "",
-    items: ItemsFile = None,
-    events: EventsFile = None,
-    preset: PresetName = "",
-    items_map: ItemsMap = None,
-    events_map: EventsMap = None,
-    event_type: EventType = "",
-    rating_scale: RatingScale = "0:5",
-    time_format: TimeFormat = "",
-    order_only: OrderOnly = False,
     encoder: Encoder = "builtin:",
     trials: Annotated[int, typer.Option(min=1, help="Settings tried at most.", rich_help_panel=_BUDGET)] = 120,
     patience: Annotated[
@@ -82,16 +68,15 @@ def tune_command(
     try:
         _check_name(profile)
         writable(json=json, profile=profile)
-        files = (items, events, preset, items_map, events_map, event_type, rating_scale, time_format, order_only)
-        log, plan = chosen_log(name, data, most, *files)
+        log, plan = chosen_log(name, data, most, own)
         budget = Budget(trials, minutes, patience, seed)
         content, tuning, model = encoded(console, log, encoder)
         search = Search(log, content, tuning, plan, budget, counts)
         found = _searched(console, search)
         Console().print(_table(found, log, search))
         if json is not None:
-            _write_figures(json, log, search, found, model)
-            tell(f"Figures: {json}")
+            settings = settings_of(log, model, tuning) | {"budget": asdict(budget)}
+            write_figures(json, "tune", settings, found.figures())
         _finish(found, search, profile)
     except PenchantError as error:
         tell(str(error), "red")
@@ -127,13 +112,8 @@ def _searched(console: Console, search: "Search") -> "Tuned":
 def _table(found: "Tuned", log: "Log", search: "Search") -> Table:
     searched, judged = found.halves
     title = f"{log.name}: {found.trials} trials on {searched:,} asks of the validation window, judged on {judged:,}"
-    table = Table(title=Text(title), title_justify="left")
-    table.add_column("")
-    table.add_column(found.measure, justify="right")
-    table.add_row("settings there are", f"{found.default:.4f}")
-    lead = found.lead
-    table.add_row("tuned", f"{found.tuned:.4f}", style="bold")
-    table.add_row("  lead, 95 % interval", f"{lead['mean']:+.4f} ({lead['low']:+.4f} to {lead['high']:+.4f})")
+    rows = (("settings there are", found.default), ("tuned", found.tuned))
+    table = judged_table(title, found.measure, rows, found.lead)
     for group, worth in sorted(found.ablation.items(), key=lambda pair: -pair[1]):
         table.add_row(Text(f"  of it {group}: {_changed(found, search, group)}"), f"{worth:+.4f}")
     return table
@@ -154,13 +134,6 @@ def _changed(found: "Tuned", search: "Search", group: str) -> str:
     old, new = before_and_after
     told = ((name, getattr(new, name)) for name in names if getattr(new, name) != getattr(old, name))
     return ", ".join(f"{name} {'none' if value is None else format(value, '.3g')}" for name, value in told)
-
-
-def _write_figures(path: Path, log: "Log", search: "Search", found: "Tuned", model: str) -> None:
-    from penchant_bench import figures  # noqa: PLC0415
-
-    settings = {"data": log.name, "encoder": model, "tuning": asdict(search.default), "budget": asdict(search.budget)}
-    figures.write(path, figures.document(log.name, "tune", settings, found.figures()))
 
 
 def _finish(found: "Tuned", search: "Search", profile: Path | None) -> None:

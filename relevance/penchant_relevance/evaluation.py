@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -231,6 +232,11 @@ class Evaluation:
                 models["SASRec"] = chosen.sasrec.fitted(asks, self.progress)
         return self._measured(variant, asks, models, learners)
 
+    @cached_property
+    def _choosing(self) -> Asks:
+        """The validation asks, on which settings are chosen."""
+        return self.plan.asks(self.log, self.tuning.weights, validation=True)
+
     def _learned(self, variant: str, asks: Asks, choice: "SequenceChoice") -> Learned:
         from penchant_relevance.sequences import frozen  # noqa: PLC0415 torch is an extra
 
@@ -245,32 +251,29 @@ class Evaluation:
         """Return for how long a sequence model does best on the validation targets, and how loud it is then."""
         with needing_torch("a sequence model", "with_sequence"):
             from penchant_relevance.sequence_choice import choose  # noqa: PLC0415 torch is an extra
-        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
         told = "sequence model, how long"
         heard = lambda done, total, *_: self.progress(told, done, total)  # noqa: E731 shorter than a function
-        return choose(asks, self.content, self.tuning, self.plan.measures[0], heard)
+        return choose(self._choosing, self.content, self.tuning, self.plan.measures[0], heard)
 
     def _together(self) -> "TogetherChoice":
         from penchant_relevance.together import choose  # noqa: PLC0415 it reads this module
 
-        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
         heard = lambda done, total: self.progress("learned together", done, total)  # noqa: E731 as above
-        return choose(asks, self.content, self.tuning, self.plan.measures[0], heard)
+        return choose(self._choosing, self.content, self.tuning, self.plan.measures[0], heard)
 
     def _sasrec(self) -> "Choice":
         """Return the settings and epochs with which SASRec does best on the validation targets."""
         with needing_torch("SASRec", "with_sasrec"):
             from penchant_relevance.sasrec_choice import choose  # noqa: PLC0415 torch is an extra
-        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
-        return choose(asks, self.plan.measures[0], self.progress)
+        return choose(self._choosing, self.plan.measures[0], self.progress)
 
     def _penalty(self) -> float:
         """Return the λ with which EASE does best on the validation targets."""
-        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
+        liked = matrix(self._choosing)
         return self._best(
             {
                 penalty: self._measured(
-                    f"EASE, λ = {penalty:g}", asks, {"EASE": Ease.fitted(matrix(asks), penalty)}, None
+                    f"EASE, λ = {penalty:g}", self._choosing, {"EASE": Ease.fitted(liked, penalty)}, None
                 )
                 for penalty in PENALTIES
             }
@@ -278,10 +281,9 @@ class Evaluation:
 
     def _half_life(self) -> float:
         """Return the half-life with which recent popularity does best on the validation targets."""
-        asks = self.plan.asks(self.log, self.tuning.weights, validation=True)
-        learners = Learners(asks, self.tuning)
+        learners = Learners(self._choosing, self.tuning)
         models = {f"{days:g}": learners.recent_popularity(days) for days in HALF_LIVES}
-        found = self._measured("recent popularity", asks, models, learners)
+        found = self._measured("recent popularity", self._choosing, models, learners)
         return self._best({days: {"": found[f"{days:g}"]} for days in HALF_LIVES})
 
     @staticmethod

@@ -1,9 +1,11 @@
 """The asks of a validation window in two halves of its users: one searches, the other judges what was found."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from penchant_core.errors import InvalidSetting
 
 from penchant_relevance.asks import Ask, Asks
 from penchant_relevance.counting import Floats32
@@ -37,7 +39,12 @@ class Sample:
 
 
 def halved(asks: Asks) -> tuple[set[int], set[int]]:
-    """Return the numbers of asks that search and of those that judge, as many as are wanted of each."""
+    """Return the numbers of asks that search and of those that judge, as many as are wanted of each.
+
+    Raises ``InvalidSetting`` where nobody asks.
+    """
+    if not asks.size():
+        raise InvalidSetting("nobody turns to a new item in the validation window; the log is too short", "events")
     users = np.array([step.user for step in asks.steps() if isinstance(step, Ask)])
     random = np.random.default_rng(SEED)
     n_items = len(asks.log.items)
@@ -55,8 +62,51 @@ def sampled(asks: Asks, wanted: set[int], learners: Learners, model: Model) -> S
     return Sample([ask for block, _ in blocks for ask in block], np.concatenate([scores for _, scores in blocks]))
 
 
-def judged(asks: Asks, wanted: set[int], learners: Learners, models: Sequence[Model], measure: Measure) -> Bootstrap:
-    """Return what the lists of *models* are worth on the asks of these numbers, a column each."""
+@dataclass(frozen=True)
+class Verdict:
+    """What the judging half says of the score with something learnt beside it."""
+
+    measure: str
+    default: float
+    """Mean of the measure without it."""
+    mixed: float
+    """With it."""
+    lead: dict[str, float]
+    """Of the second over the first: mean, low and high of its 95 % interval, paired."""
+    halves: tuple[int, int]
+    """Asks that searched and asks that judged."""
+
+    @property
+    def better(self) -> bool:
+        """Tell whether it gains something; what has no weight gains nothing."""
+        return self.lead["mean"] > 0.0
+
+    @property
+    def clear(self) -> bool:
+        """Tell whether that is more than chance."""
+        return self.better and self.lead["low"] > 0.0
+
+    def figures(self) -> dict[str, Any]:
+        """Return all of it as it is written."""
+        return asdict(self) | {"better": self.better, "clear": self.clear}
+
+
+def judged(
+    asks: Asks, halves: tuple[set[int], set[int]], learners: Learners, both: tuple[Model, Model], measure: Measure
+) -> Verdict:
+    """Return what the score without and the score with something learnt are worth on the asks that judge."""
+    searching, judging = halves
+    found = _worth(asks, judging, learners, both, measure)
+    return Verdict(
+        measure=measure.name,
+        default=float(found.means[0]),
+        mixed=float(found.means[1]),
+        lead=asdict(found.difference(1, 0)),
+        halves=(len(searching), len(judging)),
+    )
+
+
+def _worth(asks: Asks, wanted: set[int], learners: Learners, models: Sequence[Model], measure: Measure) -> Bootstrap:
     users: list[int] = []
     values: list[list[float]] = []
     for block in _blocks(asks, wanted, learners):

@@ -2,7 +2,7 @@
 
 It is trained on what comes before the validation asks. After every epoch its cosines, times each of some weights, are
 added to the score of the asks; one half of the users says when to stop and which weight is best, the other half what
-that is worth (see ``tune``).
+that is worth (see ``halved``).
 """
 
 import copy
@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from penchant_core.errors import InvalidSetting
 from penchant_core.tuning import Tuning
 
 from penchant_relevance.asks import Asks
 from penchant_relevance.counting import Floats32
 from penchant_relevance.evaluation import Learners
-from penchant_relevance.halved import Sample, halved, judged, sampled
+from penchant_relevance.halved import Sample, Verdict, halved, judged, sampled
 from penchant_relevance.log import Indices
 from penchant_relevance.measure import Measure
-from penchant_relevance.metrics import Bootstrap
 from penchant_relevance.sasrec import all_candidates, epochs, newest_states, paths_of
 from penchant_relevance.sasrec_choice import device_of
 from penchant_relevance.scoring import Content, Learned, Mixture, histories
@@ -54,35 +52,17 @@ class SequenceChoice:
     settings: SequenceSettings
     """With the number of epochs after which it was best."""
     weight: float
-    measure: str
-    default: float
-    """Mean of the measure without the model, on the half that judges."""
-    mixed: float
-    """With the model."""
-    lead: dict[str, float]
-    """Of the second over the first: mean, low and high of its 95 % interval, paired."""
+    """Of the model's cosine in the score; 0 where the score is best without it."""
+    verdict: Verdict
     curve: tuple[Epoch, ...]
-    halves: tuple[int, int]
-    """Asks that searched and asks that judged."""
     network: SequenceNetwork
     before: Indices
     """Positions of the events that ``network`` was trained on."""
 
-    @property
-    def better(self) -> bool:
-        """Tell whether the model gains something on the half that judges."""
-        return self.weight > 0.0 and self.lead["mean"] > 0.0
-
-    @property
-    def clear(self) -> bool:
-        """Tell whether that is more than chance."""
-        return self.better and self.lead["low"] > 0.0
-
     def figures(self) -> dict[str, Any]:
         """Return all of it as it is written."""
-        kept = ("weight", "measure", "default", "mixed", "lead", "halves", "better", "clear")
-        found = {name: getattr(self, name) for name in kept}
-        return found | {"settings": asdict(self.settings), "curve": [asdict(epoch) for epoch in self.curve]}
+        found = {"settings": asdict(self.settings), "curve": [asdict(epoch) for epoch in self.curve]}
+        return {"weight": self.weight, **self.verdict.figures(), **found}
 
     def fitted(self, asks: Asks, content: Content, progress: Callable[[int, int], None]) -> SequenceNetwork:
         """Return a network that is trained so on what models may see before the first of *asks*."""
@@ -106,42 +86,34 @@ def choose(
     ``auto`` (CUDA, else CPU) or one that torch knows. Raises ``InvalidSetting`` when it is not usable, or nobody asks.
     """
     settings, place = settings or SequenceSettings(), device_of(device)
-    if not asks.size():
-        raise InvalidSetting("nobody turns to a new item in the validation window; the log is too short", "events")
-    searching, judging = halved(asks)
+    halves = halved(asks)
     learners = Learners(asks, tuning)
-    sample = sampled(asks, searching, learners, Mixture(tuning, content, learners.counts))
+    sample = sampled(asks, halves[0], learners, Mixture(tuning, content, learners.counts))
     read = histories(sample.asks, content, tuning)
     plain = sample.worth(sample.scores, measure)
     paths = paths_of(asks)
     network = fresh(content.items, paths, settings, place)
     curve: list[Epoch] = []
-    at, best, kept = 0, plain, copy.deepcopy(network)
+    at, best, kept = 0, plain, copy.deepcopy(network.state_dict())
     for loss in epochs(network, paths, settings):
         learnt, validation_loss = _cosines(network.eval(), sample, read, settings)
         tried = [plain, *(sample.worth(sample.scores + np.float32(weight) * learnt, measure) for weight in WEIGHTS)]
         top = int(np.argmax(tried))
         curve.append(Epoch(loss, validation_loss, sample.worth(learnt, measure), tried[top], (0.0, *WEIGHTS)[top]))
         if tried[top] > best:
-            at, best, kept = len(curve), tried[top], copy.deepcopy(network)
+            at, best, kept = len(curve), tried[top], copy.deepcopy(network.state_dict())
         progress(len(curve), settings.epochs, plain, best)
         # A model that still gets better by itself may yet become worth having.
         if len(curve) - max(at, _top(curve)) >= settings.patience:
             break
-    weight = curve[at - 1].weight if at else 0.0
-    found = _judged(asks, judging, content, tuning, measure, kept.eval(), replace(settings, epochs=max(1, at)), weight)
-    return SequenceChoice(
-        settings=replace(settings, epochs=max(1, at)),
-        weight=weight,
-        measure=measure.name,
-        default=float(found.means[0]),
-        mixed=float(found.means[1]),
-        lead=asdict(found.difference(1, 0)),
-        curve=tuple(curve),
-        halves=(len(sample.asks), len(judging)),
-        network=kept,
-        before=asks.before(),
-    )
+    network.load_state_dict(kept)
+    settings, weight = replace(settings, epochs=max(1, at)), curve[at - 1].weight if at else 0.0
+    item_ids = [item.item_id for item in asks.log.items]
+    learned = Learned.of(frozen(network, "", "", item_ids, weight, settings.heads), content)
+    learners = Learners(asks, tuning)
+    both = Mixture(tuning, content, learners.counts), Mixture(tuning, content, learners.counts, learned)
+    verdict = judged(asks, halves, learners, both, measure)
+    return SequenceChoice(settings, weight, verdict, tuple(curve), network.eval(), asks.before())
 
 
 def _top(curve: list[Epoch]) -> int:
@@ -162,24 +134,6 @@ def trained(
     for done, _ in enumerate(epochs(network, paths, settings), 1):
         progress(done, settings.epochs)
     return network.eval()
-
-
-def _judged(
-    asks: Asks,
-    wanted: set[int],
-    content: Content,
-    tuning: Tuning,
-    measure: Measure,
-    network: SequenceNetwork,
-    settings: SequenceSettings,
-    weight: float,
-) -> Bootstrap:
-    """Measure the score without the model and with it, as a service would give it."""
-    item_ids = [item.item_id for item in asks.log.items]
-    learned = Learned.of(frozen(network, "", "", item_ids, weight, settings.heads), content)
-    learners = Learners(asks, tuning)
-    models = [Mixture(tuning, content, learners.counts), Mixture(tuning, content, learners.counts, learned)]
-    return judged(asks, wanted, learners, models, measure)
 
 
 def _cosines(

@@ -2,18 +2,17 @@
 
 They are EASE's (see ``baselines.Ease``), of every target the strongest ones, fitted on what comes before the validation
 asks. Penalty λ, decay r and weight δ (see ``penchant_core.together``) are chosen on one half of the users who ask
-there, and judged on the other half (see ``tune.halves``).
+there, and judged on the other half (see ``halved``).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import Source, voices_of
 from penchant_core.sequence import number, version_of
 from penchant_core.together import AboutTogether, TogetherModel, reading, source
 from penchant_core.tuning import Tuning
@@ -22,10 +21,10 @@ from penchant_relevance.asks import Ask, Asks
 from penchant_relevance.baselines import DENSE_ITEMS, Ease, interactions
 from penchant_relevance.counting import Floats32
 from penchant_relevance.evaluation import PENALTIES, Learners
-from penchant_relevance.halved import halved, judged, sampled
+from penchant_relevance.halved import Verdict, halved, judged, sampled
 from penchant_relevance.log import Indices
-from penchant_relevance.measure import Measure, Model
-from penchant_relevance.scoring import Content, Mixture
+from penchant_relevance.measure import Measure
+from penchant_relevance.scoring import Content, Mixture, said
 
 KEPT = 100
 """Sources kept for a target. On Online Retail all of them gained no more."""
@@ -52,31 +51,13 @@ class TogetherChoice:
     """What did best on the validation asks."""
 
     settings: TogetherSettings
-    measure: str
-    default: float
-    """Mean of the measure without the weights, on the half that judges."""
-    mixed: float
-    """With them."""
-    lead: dict[str, float]
-    """Of the second over the first: mean, low and high of its 95 % interval, paired."""
+    verdict: Verdict
     tried: dict[str, float]
     """Settings → the measure on the half that searches."""
-    halves: tuple[int, int]
-    """Asks that searched and asks that judged."""
-
-    @property
-    def better(self) -> bool:
-        """Tell whether the weights gain something on the half that judges."""
-        return self.settings.weight > 0.0 and self.lead["mean"] > 0.0
-
-    @property
-    def clear(self) -> bool:
-        """Tell whether that is more than chance."""
-        return self.better and self.lead["low"] > 0.0
 
     def figures(self) -> dict[str, Any]:
         """Return all of it as it is written."""
-        return asdict(self) | {"better": self.better, "clear": self.clear, "kept": KEPT}
+        return {**self.verdict.figures(), "settings": asdict(self.settings), "tried": self.tried, "kept": KEPT}
 
     def beside(self, score: Mixture, asks: Asks) -> "WithTogether":
         """Return the score with weights chosen so, fitted on what models may see before the first of *asks*."""
@@ -112,19 +93,7 @@ def strongest(weights: Floats32, kept: int) -> sp.csr_matrix:
 def shares(asks: Sequence[Ask], content: Content, tuning: Tuning, rank_decay: float) -> sp.csr_matrix:
     """Return u, shape (asks, items): of what everybody approved of, the items' parts."""
     scoring = reading(tuning.scoring, rank_decay)
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    for row, ask in enumerate(asks):
-        liked = [voice for voice in voices_of(ask.events, scoring, tuning.weights) if voice.weight > 0.0]
-        total = sum(voice.weight for voice in liked)
-        for voice in liked:
-            if voice.source is Source.ITEM:
-                rows.append(row)
-                columns.append(content.item_index[voice.key])
-                values.append(voice.weight / total)
-    shape = (len(asks), len(content.item_index))
-    return sp.csr_matrix((np.array(values, np.float32), (rows, columns)), shape=shape)
+    return said(asks, content, replace(tuning, scoring=scoring)).items.maximum(0)
 
 
 @dataclass(frozen=True)
@@ -140,8 +109,8 @@ class WithTogether:
         """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
         found = self.score.scores(asks)
         if self.settings.weight:
-            said = shares(asks, self.score.content, self.score.tuning, self.settings.rank_decay)
-            found += np.float32(self.settings.weight) * (said @ self.pairs).toarray()
+            liked = shares(asks, self.score.content, self.score.tuning, self.settings.rank_decay)
+            found += np.float32(self.settings.weight) * (liked @ self.pairs).toarray()
         return found
 
 
@@ -152,24 +121,17 @@ def choose(
 
     Raises ``InvalidSetting`` where nobody asks, or there are too many items.
     """
-    if not asks.size():
-        raise InvalidSetting("nobody turns to a new item in the validation window; the log is too short", "events")
-    searching, judging = halved(asks)
-    tried = _tried(asks, searching, content, tuning, measure, progress)
+    halves = halved(asks)
+    tried = _tried(asks, halves[0], content, tuning, measure, progress)
     # Of equals the first, which is the score without.
     best = max(tried, key=lambda settings: tried[settings])
     learners = Learners(asks, tuning)
     plain = Mixture(tuning, content, learners.counts)
-    both: list[Model] = [plain, WithTogether(plain, fitted(asks, asks.before(), best.penalty), best)]
-    found = judged(asks, judging, learners, both, measure)
+    with_them = WithTogether(plain, fitted(asks, asks.before(), best.penalty), best)
     return TogetherChoice(
         settings=best,
-        measure=measure.name,
-        default=float(found.means[0]),
-        mixed=float(found.means[1]),
-        lead=asdict(found.difference(1, 0)),
+        verdict=judged(asks, halves, learners, (plain, with_them), measure),
         tried={f"λ = {s.penalty:g}, r = {s.rank_decay:g}, δ = {s.weight:g}": value for s, value in tried.items()},
-        halves=(len(searching), len(judging)),
     )
 
 
@@ -185,11 +147,11 @@ def _tried(
     learners = Learners(asks, tuning)
     sample = sampled(asks, searching, learners, Mixture(tuning, content, learners.counts))
     tried = {TogetherSettings(PENALTIES[0], DECAYS[0], 0.0): sample.worth(sample.scores, measure)}
-    said = {decay: shares(sample.asks, content, tuning, decay) for decay in DECAYS}
+    liked = {decay: shares(sample.asks, content, tuning, decay) for decay in DECAYS}
     for done, penalty in enumerate(PENALTIES, 1):
         pairs = fitted(asks, asks.before(), penalty)
         for decay in DECAYS:
-            learnt = (said[decay] @ pairs).toarray()
+            learnt = (liked[decay] @ pairs).toarray()
             for weight in WEIGHTS:
                 value = sample.worth(sample.scores + np.float32(weight) * learnt, measure)
                 tried[TogetherSettings(penalty, decay, weight)] = value

@@ -70,10 +70,10 @@ def ids(log: Log) -> list[str]:
 
 def test_a_model_is_worth_having_where_things_matter_together(choice: SequenceChoice) -> None:
     found = choice
-    assert found.clear
+    assert found.verdict.clear
     assert found.weight > 0.0
-    assert found.mixed > found.default + 0.01
-    searched, judged = found.halves
+    assert found.verdict.mixed > found.verdict.default + 0.01
+    searched, judged = found.verdict.halves
     assert searched + judged == USERS
     assert found.curve[-1].loss < found.curve[0].loss
     figures = found.figures()
@@ -84,9 +84,9 @@ def test_a_model_that_gains_nothing_is_silent() -> None:
     log = random_purchases(n_events=500)
     found = chosen(log, replace(SMALL, epochs=3, patience=1))
     if not found.weight:
-        assert found.mixed == found.default
-        assert not found.better
-    assert not found.clear
+        assert found.verdict.mixed == found.verdict.default
+        assert not found.verdict.better
+    assert not found.verdict.clear
 
 
 def test_a_whole_evaluation_trains_for_every_variant_and_writes_what_was_chosen() -> None:
@@ -182,7 +182,13 @@ def test_the_card_tells_what_the_figures_say(choice: SequenceChoice) -> None:
     figures = {"data": "parities", "log": {"events": 1, "users": 2, "items": 3}, "parameters": 4, **choice.figures()}
     files = beside(model.about, figures)
     card = files["README.md"].decode()
-    for told in ("# spring", model.about.version, "hashed@1", f"{choice.mixed:.4f}", f"{choice.lead['low']:+.4f}"):
+    for told in (
+        "# spring",
+        model.about.version,
+        "hashed@1",
+        f"{choice.verdict.mixed:.4f}",
+        f"{choice.verdict.lead['low']:+.4f}",
+    ):
         assert told in card
     picture = files["curves.svg"].decode()
     assert picture.startswith("<svg")

@@ -53,17 +53,17 @@ def chosen(log: Log) -> TogetherChoice:
 
 def test_weights_are_worth_having_where_the_oldest_things_matter_and_recency_is_given_up() -> None:
     found = chosen(clubs())
-    assert found.clear
+    assert found.verdict.clear
     assert found.settings.weight > 0.0
     assert found.settings.rank_decay == 1.0
-    assert sum(found.halves) == 240
+    assert sum(found.verdict.halves) == 240
     assert max(found.tried.values()) > next(iter(found.tried.values()))
     assert found.figures()["clear"]
 
 
 def test_weights_that_gain_nothing_are_not_clear_and_without_them_nothing_changes() -> None:
     found = chosen(random_purchases(n_events=500))
-    assert not found.clear
+    assert not found.verdict.clear
     log = random_purchases()
     asks, content = PLAN.asks(log, Weights()), read(log)
     plain = Mixture(Tuning(), content, Learners(asks, Tuning()).counts)

@@ -48,14 +48,8 @@ class Evaluation:
     @property
     def more_than_offline(self) -> bool:
         """Tell whether anything is wanted that only logs can be asked."""
-        return (
-            self.through_service
-            or self.with_ease
-            or self.with_sasrec
-            or self.late
-            or self.with_sequence
-            or self.with_together
-        )
+        trained = self.with_ease or self.with_sasrec or self.with_sequence or self.with_together
+        return self.through_service or self.late or trained
 
     def of_public(self, name: str, folder: Path | None, console: Console) -> dict[str, Any]:
         """Return what is written of a public data set. Raises ``InvalidSetting`` for one that is not there."""
@@ -78,9 +72,20 @@ class Evaluation:
             content, model = asyncio.run(
                 encoding.encode(log, self.encoder, lambda done, total: progress("encoding", done, total))
             )
-            wanted = (self.with_ease, self.validation, self.late, self.with_sasrec)
-            learnt = (self.with_sequence, model, self.with_together)
-            offline = Offline(log, content, tuning, plan, progress, *wanted, *learnt)
+            offline = Offline(
+                log,
+                content,
+                tuning,
+                plan,
+                progress,
+                with_ease=self.with_ease,
+                validation=self.validation,
+                late=self.late,
+                with_sasrec=self.with_sasrec,
+                with_sequence=self.with_sequence,
+                encoder=model,
+                with_together=self.with_together,
+            )
             found = offline.run()
             if self.through_service:
                 served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)

@@ -35,6 +35,8 @@ DATA = {
         "What a review's own words are worth is the lead over the row without words."
     ),
 }
+LEARNT = {TOGETHER: "with weights learned together", TRAINED: "with a sequence model"}
+"""Row → what a measurement is called that was made for it."""
 PUBLISHED = {
     ("amazon_beauty", "frozen"): (
         "Published, same protocol, Recall@10/NDCG@10: SASRec .0921/.0531 with sampled softmax (.0605/.0318 in papers), "
@@ -86,11 +88,9 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     data = settings["data"]
     fixed = "tuning" in settings and settings["tuning"]["scoring"]["evidence"] == 0.0
     main = next(iter(measurement["figures"].values()))
-    # Measured with everything else, it is a row like others.
-    together = TOGETHER in main and "EASE" not in main
-    sequence = TRAINED in main and "EASE" not in main
-    title = data + fixed * ", with the fixed mixture as settings" + together * ", with weights learned together"
-    title += sequence * ", with a sequence model"
+    # Measured with everything else, what is learnt is a row like others.
+    alone = [words for model, words in LEARNT.items() if model in main and "EASE" not in main]
+    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone])
     yield from (f"### {title}", "", DATA.get(data, ""), "")
     late = {}
     for variant, models in measurement["figures"].items():
@@ -178,17 +178,20 @@ def tuned(measurement: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def learned_together(measurement: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the Markdown lines of one choice of weights between items, whose kind is ``together``."""
-    found = measurement["figures"]
-    searched, judged = found["halves"]
-    chosen, lead = found["settings"], found["lead"]
+def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of one thing learnt and judged, whose kind is ``sequence`` or ``together``."""
+    found, settings = measurement["figures"], measurement["figures"]["settings"]
+    searched, judging = found["halves"]
     worth = "a clear gain" if found["clear"] else "perhaps chance" if found["better"] else "off: no gain"
     yield from (f"### {measurement['settings']['data']}", "")
-    yield f"Chosen on {searched:,} asks of the validation window, {judged:,} of other users judged; **{worth}**."
+    yield f"Chosen on {searched:,} asks of the validation window, {judging:,} of other users judged; **{worth}**."
     yield from ("", f"| | {found['measure']} |", "|---|--:|")
     yield f"| score there is | {found['default']:.4f} |"
-    settings = f"λ = {chosen['penalty']:g}, r = {chosen['rank_decay']:g}, δ = {chosen['weight']:g}"
-    yield f"| with weights, {settings} | {found['mixed']:.4f} |"
-    yield f"| lead | {lead_of(lead)} |"
-    yield from ("", f"{measurement['when']}, {measurement['machine']['cores']} cores.", "")
+    if measurement["kind"] == "together":
+        chosen = f"weights, λ = {settings['penalty']:g}, r = {settings['rank_decay']:g}, δ = {settings['weight']:g}"
+    else:
+        chosen = f"the model, weight {found['weight']:g}, {settings['epochs']} of {len(found['curve'])} epochs"
+    yield f"| with {chosen} | {found['mixed']:.4f} |"
+    yield f"| lead | {lead_of(found['lead'])} |"
+    took = f"{found['seconds']:,.0f} s in all, " if "seconds" in found else ""
+    yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")

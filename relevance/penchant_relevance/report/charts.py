@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -42,11 +43,6 @@ _STYLE: Any = {
     "ytick.labelcolor": _INKS["ink"],
     "legend.frameon": False,
 }
-_BY_ITSELF = (
-    "svg{--ours:#0b6e75;--part:#7bb3b8;--base:#9a9a94;--pop:#b9a67a;--ink:#1c1c1a;--grid:#b5b5ae}"
-    "@media(prefers-color-scheme:dark){svg{--ink:#e8e8e3;--grid:#6b6b66}}"
-)
-"""The colours of a picture that stands in no page."""
 _WIDTH = 5.2
 """Inches: what a phone shows without making words too small."""
 _LONGEST = 30
@@ -161,7 +157,14 @@ def curves(panels: Mapping[str, Sequence[Line]], best: int) -> str:
         axes.legend(fontsize=9)
     axes.set_xlabel("epoch")
     head, end, rest = _svg(page).partition(">")
-    return f"{head}{end}<style>{_BY_ITSELF}</style>{rest}"
+    # The page's colours, for a picture that stands in no page.
+    palette = style().partition("*")[0].replace(":root", "svg")
+    return f"{head}{end}<style>{palette}</style>{rest}"
+
+
+def style() -> str:
+    """Return the style of the page; it begins with the colours."""
+    return files("penchant_relevance.report").joinpath("page.css").read_text(encoding="utf-8")
 
 
 def short(value: float) -> str:

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from penchant_relevance.evaluation import OURS
 from penchant_relevance.measure import HISTORIES, NEW_ITEM, SHOWN
-from penchant_relevance.report.charts import Bar, Estimate, Series, bars, figure, groups, short
+from penchant_relevance.report.charts import Bar, Estimate, Series, bars, figure, groups, short, style
 from penchant_relevance.report.reading import Variant, tone, variants, verdict
 from penchant_relevance.report.tables import Cell, Row, estimate, lead, settings, signed, table
 from penchant_relevance.report.words import LOOKS, MODELS, VARIANTS, VERDICTS, listed, reading
@@ -30,7 +29,6 @@ def write(path: Path, document: Mapping[str, Any]) -> None:
 def page(document: Mapping[str, Any]) -> str:
     """Return the page. Whatever comes from the log is text on it, never markup."""
     title = f"How good are the recommendations on {document['name']}?"
-    style = files("penchant_relevance.report").joinpath("page.css").read_text(encoding="utf-8")
     # Nothing on the page is loaded or run, whatever should ever get into it.
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return "\n".join(
@@ -41,7 +39,7 @@ def page(document: Mapping[str, Any]) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>",
-            f"<style>\n{style}</style></head>",
+            f"<style>\n{style()}</style></head>",
             "<body>",
             *_body(document),
             "</body></html>\n",
