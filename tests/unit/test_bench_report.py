@@ -120,6 +120,27 @@ def test_learned_weights_become_a_table_that_says_whether_they_gain_anything(tmp
         assert "| lead | +0.0200 (-0.0100 to +0.0500) |" in text
 
 
+def test_a_sequence_model_becomes_the_same_table_with_its_weight_epochs_and_time(tmp_path: Path) -> None:
+    found = {
+        "halves": [30, 40],
+        "settings": {"epochs": 7},
+        "weight": 0.02,
+        "curve": [{}] * 9,
+        "measure": "NDCG@10",
+        "default": 0.1,
+        "mixed": 0.12,
+        "lead": {"mean": 0.02, "low": 0.01, "high": 0.05},
+        "better": True,
+        "clear": True,
+        "seconds": 61.4,
+    }
+    figures.write(tmp_path / "a.json", figures.document("shop", "sequence", {"data": "shop"}, found))
+    text = page(tmp_path)
+    assert "40 of other users judged; **a clear gain**." in text
+    assert "| with the model, weight 0.02, 7 of 9 epochs | 0.1200 |" in text
+    assert ", 61 s in all, " in text
+
+
 def test_a_measurement_of_the_fixed_mixture_says_so_in_its_title(tmp_path: Path) -> None:
     found = {"live": {"Penchant": model(0.07, 0.11)}}
     fixed = {**SETTINGS, "tuning": {"scoring": {"evidence": 0.0}}}
