@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
     sequence_model: Path | None = None
     """Folder of a model that ``penchant train sequence`` wrote; none: the score is of words and counts alone."""
+    together_model: Path | None = None
+    """Folder of weights between items that ``penchant train together`` wrote; none: only what is counted live says what
+    goes together."""
     weights: Mapping[str, float] = Field(default_factory=dict)
     """Event type → weight, −10 to 10, beside or instead of the built-in ones."""
     scoring: Scoring = Field(default_factory=Scoring)

@@ -7,9 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from penchant_core.covisitation import aged
-from penchant_core.interests import Source, voices_of
 from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Tuning
+from penchant_core.voices import Source, voices_of
 
 from penchant_relevance.asks import Ask
 from penchant_relevance.counting import PairCounts

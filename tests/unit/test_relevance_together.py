@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import voices_of
-from penchant_core.together import reading
+from penchant_core.together import source
 from penchant_core.tuning import Scoring, Tuning, Weights
 from penchant_relevance.evaluation import TOGETHER, Evaluation, Learners
 from penchant_relevance.log import Log
@@ -107,7 +106,8 @@ def test_the_sparse_product_that_a_store_would_add_up_is_what_was_measured() -> 
     plain = Mixture(tuning, content, Learners(PLAN.asks(log, Weights()), tuning).counts)
     gained = WithTogether(plain, pairs, SETTINGS).scores(asks[:5]) - plain.scores(asks[:5])
     for row, ask in enumerate(asks[:5]):
-        query = model.query(voices_of(ask.events, reading(tuning.scoring, 0.9), tuning.weights))
+        said = model.shares(ask.events, tuning.scoring, tuning.weights)
+        query = {source(share.event.item_id): share.weight for share in said}
         for at, item in enumerate(log.items):
             dims, values = model.of(item.item_id)
             stored = sum(query.get(dim, 0.0) * value for dim, value in zip(dims.tolist(), values.tolist(), strict=True))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from penchant_core.covisitation import Flow
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import Source as Spoken
-from penchant_core.interests import voices_of
 from penchant_core.ledger import Ledger
 from penchant_core.pipeline import Learner
 from penchant_core.ports import Commit
 from penchant_core.tuning import Tuning
 from penchant_core.vectors import Vector
+from penchant_core.voices import Source as Spoken
+from penchant_core.voices import voices_of
 
 from penchant_adapters.copying.places import OnEdge, Origin, not_empty, refuse_other
 from penchant_adapters.edge.store import MOVING, PARTS, EdgeStore, locked, made_with, open_edge

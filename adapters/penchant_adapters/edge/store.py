@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 from penchant_core.errors import InvalidSetting, StoreInUse, StoreMismatch
 from penchant_core.pipeline import Stores
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 
 from penchant_adapters.edge.items import EdgeItems
 from penchant_adapters.edge.users import EdgeUsers
-from penchant_adapters.embeddings import refuse_other
+from penchant_adapters.trained import refuse_other
 from penchant_adapters.wholefiles import write_whole
 
 LAYOUT = 1
@@ -94,16 +94,16 @@ def open_edge(
     settings: Covisitation,
     min_free_bytes: int = MIN_FREE_BYTES,
     store_id: str | None = None,
-    sequence: SequenceModel | None = None,
+    trained: Trained = UNTRAINED,
 ) -> Iterator[EdgeStore]:
     """Open the store in a directory, made on first use, with the *store_id* if one is given.
 
-    With a *sequence* model every item has its embedding when this returns; without one they stay as they are.
+    Every item has what the *trained* models give when this returns; what other kinds of models gave stays as it is.
 
     Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when another model, or other settings
-    of co-visitation, made it, and ``InvalidSetting`` when the *sequence* model was learnt with another.
+    of co-visitation, made it, and ``InvalidSetting`` when a sequence model was learnt with another.
     """
-    refuse_other(sequence, model, dim)
+    refuse_other(trained.sequence, model, dim)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,7 +114,7 @@ def open_edge(
         store_id = _identified(path / "store.json", model, dim, settings, store_id)
         users = EdgeUsers(path / "users", dim, min_free_bytes)
         try:
-            items = EdgeItems(path / "items", dim, settings, min_free_bytes, sequence)
+            items = EdgeItems(path / "items", dim, settings, min_free_bytes, trained)
             try:
                 yield EdgeStore(path, store_id, users, items)
             finally:

@@ -46,10 +46,13 @@ class Collection:
         if (path / "fields").exists():
             self.fields = json.loads((path / "fields").read_text())
 
-    def add_vector(self, name: str, config: grpc.DenseVectorCreationConfig) -> None:
-        """Let points have another dense vector."""
-        known(config, "size", "distance")
-        self.shard.update(edge.UpdateOperation.create_dense_vector(name, config.size, _DISTANCES[config.distance]))
+    def add_vector(self, name: str, dense: grpc.DenseVectorCreationConfig | None) -> None:
+        """Let points have another vector, a sparse one where it is not said to be *dense*."""
+        if dense is None:
+            self.shard.update(edge.UpdateOperation.create_sparse_vector(name))
+        else:
+            known(dense, "size", "distance")
+            self.shard.update(edge.UpdateOperation.create_dense_vector(name, dense.size, _DISTANCES[dense.distance]))
 
     def index(self, name: str, field_type: int, schema: edge.PayloadSchemaType) -> None:
         """Make an index of a payload field."""
