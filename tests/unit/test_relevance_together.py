@@ -11,15 +11,13 @@ from penchant_relevance.evaluation import TOGETHER, Evaluation, Learners
 from penchant_relevance.log import Log
 from penchant_relevance.measure import Measure
 from penchant_relevance.plans import Plan
-from penchant_relevance.scoring import Mixture
+from penchant_relevance.scoring import Mixture, shares
 from penchant_relevance.together import (
     TogetherChoice,
     TogetherSettings,
-    WithTogether,
     choose,
     fitted,
     frozen,
-    shares,
     strongest,
 )
 
@@ -66,7 +64,7 @@ def test_weights_that_gain_nothing_are_not_clear_and_without_them_nothing_change
     log = random_purchases()
     asks, content = PLAN.asks(log, Weights()), read(log)
     plain = Mixture(Tuning(), content, Learners(asks, Tuning()).counts)
-    silent = WithTogether(plain, fitted(asks, asks.before(), 30.0), replace(SETTINGS, weight=0.0))
+    silent = replace(plain, fitted=replace(SETTINGS, weight=0.0).read(fitted(asks, asks.before(), 30.0)))
     block = asked_in(list(asks.steps()))
     assert np.array_equal(silent.scores(block), plain.scores(block))
 
@@ -104,7 +102,7 @@ def test_the_sparse_product_that_a_store_would_add_up_is_what_was_measured() -> 
     pairs = fitted(PLAN.asks(log, Weights()), np.arange(len(log)), 30.0)
     model = frozen(pairs, "spring", [item.item_id for item in log.items], SETTINGS)
     plain = Mixture(tuning, content, Learners(PLAN.asks(log, Weights()), tuning).counts)
-    gained = WithTogether(plain, pairs, SETTINGS).scores(asks[:5]) - plain.scores(asks[:5])
+    gained = replace(plain, fitted=SETTINGS.read(pairs)).scores(asks[:5]) - plain.scores(asks[:5])
     for row, ask in enumerate(asks[:5]):
         said = model.shares(ask.events, tuning.scoring, tuning.weights)
         query = {source(share.event.item_id): share.weight for share in said}
