@@ -10,6 +10,7 @@ from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.itemstates import QdrantItems
 from penchant_adapters.qdrant.protocol import Operation
 from penchant_adapters.qdrant.trained import settle, whole
+from penchant_adapters.stored import StoredItem
 from penchant_adapters.trained import GivenToItems
 from penchant_core.errors import Unavailable
 from penchant_core.trained import UNTRAINED
@@ -62,6 +63,16 @@ async def test_what_a_writer_without_the_model_describes_is_made_good_by_the_las
         await kind.agrees(late, spring, items)
     async with place.opened(create=False, trained=spring):
         pass
+
+
+async def test_items_that_are_copied_or_learnt_anew_whole_come_with_what_the_models_give(
+    place: Place, kind: Kind
+) -> None:
+    items, spring = [thing(n) for n in range(COUNT)], kind.make(1)
+    async with place.opened(trained=spring) as store:
+        await store.items.put_all([StoredItem(item.item_id, item, vector) for item, vector in items[1:]])
+        await store.items.put_all([StoredItem("item-0", None, None)])
+        close(await kind.found(store.items, spring), kind.scores(spring, items[1:]))
 
 
 class Between:
