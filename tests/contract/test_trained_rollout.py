@@ -13,11 +13,11 @@ from penchant_adapters.qdrant.trained import settle, whole
 from penchant_adapters.stored import StoredItem
 from penchant_adapters.trained import GivenToItems
 from penchant_core.errors import Unavailable
-from penchant_core.trained import UNTRAINED
+from penchant_core.trained import UNTRAINED, Trained
 
 from tests.contract.conftest import SETTINGS
 from tests.contract.engines import OFFSETS, Place
-from tests.contract.trained_kinds import COUNT, Kind, close, thing
+from tests.contract.trained_kinds import COUNT, EMBEDDINGS, WEIGHTS, Kind, close, thing
 
 
 async def test_whoever_reads_the_model_before_reads_on_while_any_number_of_writers_go_over(
@@ -63,6 +63,20 @@ async def test_what_a_writer_without_the_model_describes_is_made_good_by_the_las
         await kind.agrees(late, spring, items)
     async with place.opened(create=False, trained=spring):
         pass
+
+
+async def test_a_model_of_one_kind_is_rolled_out_beside_one_of_another_that_stays(place: Place) -> None:
+    items, embeddings = [thing(n) for n in range(COUNT)], EMBEDDINGS.make(1)
+    async with place.stores(embeddings) as stores:
+        await stores.catalogue.put(items)
+    for seed in (1, 1, 2, 3):
+        weights = WEIGHTS.make(seed)
+        both = Trained(embeddings.sequence, weights.together)
+        async with place.stores(both):
+            pass
+        async with place.opened(create=False, trained=both) as server:
+            close(await EMBEDDINGS.found(server.items, embeddings), EMBEDDINGS.scores(embeddings, items))
+            close(await WEIGHTS.found(server.items, weights), WEIGHTS.scores(weights, items))
 
 
 async def test_items_that_are_copied_or_learnt_anew_whole_come_with_what_the_models_give(
