@@ -78,9 +78,9 @@ class Place:
         return open_qdrant(self.url, **(given | other))
 
     @asynccontextmanager
-    async def stores(self, sequence: SequenceModel | None = None) -> AsyncIterator[Stores]:
+    async def stores(self, sequence: SequenceModel | None = None, **other: Any) -> AsyncIterator[Stores]:
         """Open it behind the ports of the embedded mode."""
-        async with self.opened(sequence=sequence) as store:
+        async with self.opened(sequence=sequence, **other) as store:
             catalogue, tally = InOrder(store.items), Numbered(store.items)
             yield Stores(cast("Any", store.users), cast("Any", catalogue), cast("Any", tally), store.items)
 
