@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _OUT = "Results"
 _RECIPES = (
     "Steps joined by +: layers=N (and training to recover), dim=N (the first numbers of a vector), pca=N (those that "
-    "matter most), bfloat16 or int8 weights, float16, turbo8 or turbo4 vectors in the store. Repeatable; none: the usual ones."
+    "matter most), bfloat16 or int8 weights, float16, turbo8 or turbo4 vectors. Repeatable; none: the usual ones."
 )
 
 
@@ -63,7 +63,7 @@ def compress_command(
         with _room(out) as room:
             rows = _rows(console, log, encoder, recipes, room, epochs, seed)
             figures = _compared(log, plan, rows)
-            Console().print(_table(log.name, encoder, plan.measures[0].name, figures))
+            Console().print(_table(log.name, encoder, figures))
             if json is not None:
                 write_figures(json, "compress", _described(log, encoder), {"rows": figures})
             if out is not None:
@@ -139,26 +139,15 @@ def _keep(made: Path, out: Path, encoder: str, figures: dict[str, Any]) -> None:
     made.rename(out)
 
 
-def _table(log: str, encoder: str, measure: str, rows: Sequence[dict[str, Any]]) -> Table:
+def _table(log: str, encoder: str, rows: Sequence[dict[str, Any]]) -> Table:
+    from penchant_relevance.compressing.table import cells, header, measure_of  # noqa: PLC0415 as above
+
     title = f"{log}: {encoder}, {rows[0]['asks']:,} asks of the validation window"
     table = Table(title=Text(title), title_justify="left")
-    table.add_column("recipe")
-    columns = (measure, "cost (95 %)", "words alone", "texts/s", "memory", "weights", "a vector", "a search")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for number, row in enumerate(rows):
-        cost = row[measure]["cost"]
-        table.add_row(
-            Text(row["recipe"]),
-            f"{row[measure]['mean']:.4f}",
-            f"{cost['mean']:+.4f} ({cost['low']:+.4f} to {cost['high']:+.4f})" if number else "",
-            f"{row[f'{measure} of words alone']['mean']:.4f}",
-            f"{row['texts_per_second']:,.0f}" + (f" ({row['times_as_fast']:.1f}x)" if number else ""),
-            f"{row['peak_bytes'] / 2**20:,.0f} MiB",
-            "" if row["model_bytes"] is None else f"{row['model_bytes'] / 2**20:,.1f} MiB",
-            f"{row['vector_bytes']:,.0f} B",
-            f"{row['search_seconds'] * 1e3:.2f} ms",
-        )
+    for name in header(measure_of(rows[0])):
+        table.add_column(name, justify="left" if name == "recipe" else "right")
+    for row in cells(rows):
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from penchant_adapters.encoders.source import FIGURES
 
+from penchant_relevance.compressing.table import measure_of
+
 
 def card(name: str, encoder: str, figures: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files to write beside a model, by name; *figures* are its row of the comparison."""
-    measure = next(key for key, value in figures.items() if isinstance(value, Mapping) and "cost" in value)
+    measure = measure_of(figures)
     cost = figures[measure]["cost"]
     worth = f"{cost['mean']:+.4f} (95 % interval {cost['low']:+.4f} to {cost['high']:+.4f})"
     text = f"""# {name}

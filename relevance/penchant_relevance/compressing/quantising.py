@@ -47,10 +47,12 @@ def write_quantised(folder: Path, parts: Parts, texts: Sequence[str]) -> None:
     samples = [_tokens(parts, [text]) for text in texts[:CALIBRATING]]
     names = list(samples[0])
     example = _tokens(parts, [texts[0], f"{texts[0]} and more words"])
-    with torch.inference_mode():
-        whole = openvino.convert_model(
-            _States(parts.model, names), example_input=tuple(example.values()), input=[(-1, -1)] * len(names)
+    shape = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with torch.no_grad():
+        exported = torch.export.export(
+            _States(parts.model, names), tuple(example.values()), dynamic_shapes={"inputs": (shape,) * len(names)}
         )
+    whole = openvino.convert_model(exported)
     for port, name in zip(whole.inputs, names, strict=True):
         port.get_tensor().set_names({name})
     whole.outputs[0].get_tensor().set_names({"last_hidden_state"})
