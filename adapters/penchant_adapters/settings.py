@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from penchant_adapters.settings_groups import AccessSettings, KafkaSettings, QdrantSettings, TelemetrySettings
+from penchant_adapters.vectortypes import VectorType
 
 PREFIX = "PENCHANT_"
 NESTING = "__"
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     """Threads of the encoder; none: one for the built-in model, all cores for others."""
     encoder_device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
+    item_vectors: VectorType = "float32"
+    """What the embedded store keeps of a number of an item's vector: ``float32``, ``float16``, or a byte or half of one
+    by TurboQuant (``turbo8``, ``turbo4``). Chosen when a store is made; ``penchant copy`` makes one of another kind."""
     sequence_model: Path | None = None
     """Folder of a model that ``penchant train sequence`` wrote; none: the score is of words and counts alone."""
     together_model: Path | None = None

@@ -67,6 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 settings.covisitation,
                 settings.min_free_bytes,
                 trained=trained,
+                vectors=settings.item_vectors,
             )
         )
         metrics.running(version("penchant"), encoder.name)

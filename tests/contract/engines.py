@@ -78,9 +78,9 @@ class Place:
         return open_qdrant(self.url, **(given | other))
 
     @asynccontextmanager
-    async def stores(self, trained: Trained = UNTRAINED) -> AsyncIterator[Stores]:
+    async def stores(self, trained: Trained = UNTRAINED, **other: Any) -> AsyncIterator[Stores]:
         """Open it behind the ports of the embedded mode."""
-        async with self.opened(trained=trained) as store:
+        async with self.opened(trained=trained, **other) as store:
             catalogue, tally = InOrder(store.items), Numbered(store.items)
             yield Stores(cast("Any", store.users), cast("Any", catalogue), cast("Any", tally), store.items)
 

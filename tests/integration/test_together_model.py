@@ -78,9 +78,9 @@ async def test_a_store_that_was_there_before_is_listed_with_the_weights_and_with
                 wanted = before.get(item, 0.0) + gained(item, shares)
                 assert after.get(item, 0.0) == pytest.approx(wanted, abs=1e-5), (name, item)
         assert found["x"] == plain["x"]
-        after = pairs_told(await client.recommend("u", **everything))
+        weighed = pairs_told(await client.recommend("u", **everything))
         listed = ITEMS.keys() - {"tent", "banana", "orange"}
-        assert_gained(after, told, listed, likes["u"])
+        assert_gained(weighed, told, listed, likes["u"])
         assert_same(await lists(client, "silent"), plain)
         assert pairs_told(await client.recommend("u", **everything, profile="silent")) == pytest.approx(told)
         loud = pairs_told(await client.recommend("u", **everything, profile="loud"))

@@ -74,10 +74,10 @@ async def test_servers_wait_for_a_consumer_with_their_models_and_keep_them_throu
             client = Client(other)
             found = await lists(client)
             assert found["u"] != plain["u"]
-            answer = await client.recommend("u", page_size=12, explain=True)
-            assert learned(answer) == pytest.approx(await expected(cluster, made, ["boots", "tent"]), abs=1e-5)
+            told = await client.recommend("u", page_size=12, explain=True)
+            assert learned(told) == pytest.approx(await expected(cluster, made, ["boots", "tent"]), abs=1e-5)
             shares = {"tent": 2 / 3, "boots": 1 / 3}
-            assert_gained(pairs_told(answer), counted, ITEMS.keys() - shares, shares)
+            assert_gained(pairs_told(told), counted, ITEMS.keys() - shares, shares)
             # Whoever has no models goes on as before.
             assert_same(await lists(plain_client), plain)
             assert await asyncio.to_thread(second.stop) == 0

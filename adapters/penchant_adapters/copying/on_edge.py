@@ -79,7 +79,9 @@ async def edge_source(place: OnEdge, settings: Settings) -> AsyncIterator[EdgeSo
         raise InvalidSetting(f"there is no store in {place.path}", "source")
     async with AsyncExitStack() as stack:
         store = stack.enter_context(
-            open_edge(place.path, made.model, made.dim, made.covisitation, settings.min_free_bytes)
+            open_edge(
+                place.path, made.model, made.dim, made.covisitation, settings.min_free_bytes, vectors=made.vectors
+            )
         )
         file = place.path / VECTORS
         vectors = await stack.enter_async_context(VectorFile(file)) if file.exists() else None
@@ -137,6 +139,7 @@ async def edge_target(
                 origin.covisitation,
                 settings.min_free_bytes,
                 origin.store_id if origin.sequence is not None else None,
+                vectors=settings.item_vectors,
             ) as store:
                 yield EdgeTarget(store)
                 if origin.sequence:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from penchant_core.counts import VISITS, Counts
 from penchant_core.errors import PenchantError
@@ -29,6 +29,7 @@ from qdrant_edge import (
     Record,
     ScrollRequest,
     UpdateOperation,
+    VectorStorageDatatype,
 )
 from qdrant_edge import Filter as Condition
 
@@ -50,12 +51,18 @@ from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of, item_payload
 from penchant_adapters.points import META, digits, number_of, point_id
 from penchant_adapters.stored import StoredItem
+from penchant_adapters.vectortypes import VectorType
 
 CACHED_ITEMS = 20_000
 """Items kept decoded in memory, some 5 kB each."""
 
 SLICE = 64
 """Items written in one engine call: a few milliseconds."""
+
+# The engine's stubs know but some of the names.
+_DATATYPES: Mapping[VectorType, VectorStorageDatatype] = {
+    kind: getattr(VectorStorageDatatype, kind.capitalize()) for kind in get_args(VectorType)
+}
 
 # The sequence stands in the counts' own vector of the meta point, so that one operation writes both.
 _HIGH, _LOW = 3, 4
@@ -65,11 +72,17 @@ class EdgeItems:
     """Keeps the promises of ``Catalogue``, ``Tally`` and ``Retriever``."""
 
     def __init__(
-        self, path: Path, dim: int, settings: Covisitation, min_free_bytes: int, trained: Trained = UNTRAINED
+        self,
+        path: Path,
+        dim: int,
+        settings: Covisitation,
+        min_free_bytes: int,
+        trained: Trained = UNTRAINED,
+        vectors: VectorType = "float32",
     ) -> None:
-        """Open the shard; every item has what the *trained* models give afterwards."""
+        """Open the shard; every item has what the *trained* models give afterwards. A new one keeps *vectors* so."""
         config = EdgeConfig(
-            vectors={CONTENT: EdgeVectorParams(size=dim, distance=Distance.Dot)},
+            vectors={CONTENT: EdgeVectorParams(size=dim, distance=Distance.Dot, datatype=_DATATYPES[vectors])},
             sparse_vectors={COUNTS: EdgeSparseVectorParams(), EVIDENCE: EdgeSparseVectorParams()},
         )
         self._shard = Shard(path, config, min_free_bytes)

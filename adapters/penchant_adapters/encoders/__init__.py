@@ -46,10 +46,17 @@ def _builtin(place: str, threads: int | None, device: str) -> TextModel:
 
 
 def _hugging_face(place: str, threads: int | None, device: str) -> TextModel:
+    extra = "torch"
     try:
-        from penchant_adapters.encoders.huggingface import load_model  # noqa: PLC0415
+        from penchant_adapters.encoders.source import is_compiled  # noqa: PLC0415
+
+        if is_compiled(place):
+            extra = "int8"
+            from penchant_adapters.encoders.compiled import load_model  # noqa: PLC0415
+        else:
+            from penchant_adapters.encoders.huggingface import load_model  # noqa: PLC0415
     except ImportError as error:
-        missing = f"hf:{place} needs {error.name}; run pip install 'penchant[torch]', or use builtin:"
+        missing = f"hf:{place} needs {error.name}; run pip install 'penchant[{extra}]', or use builtin:"
         raise InvalidSetting(missing, field="encoder") from error
     return load_model(place, threads=threads, device=device)
 

@@ -157,7 +157,10 @@ def _config(request: grpc.CreateCollection) -> edge.EdgeConfig:
 def _dense(params: grpc.VectorParams) -> edge.EdgeVectorParams:
     if params.HasField("multivector_config"):
         raise Unknown("VectorParams.multivector_config")
-    return edge.EdgeVectorParams(size=params.size, distance=_DISTANCES[params.distance])
+    datatype = None
+    if params.datatype:
+        datatype = getattr(edge.VectorStorageDatatype, grpc.Datatype.Name(params.datatype))
+    return edge.EdgeVectorParams(size=params.size, distance=_DISTANCES[params.distance], datatype=datatype)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from penchant_relevance.compressing.table import cells, header, measure_of
 from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
 
 
@@ -201,3 +202,14 @@ def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
     yield f"| lead | {lead_of(found['lead'])} |"
     took = f"{found['seconds']:,.0f} s in all, " if "seconds" in found else ""
     yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")
+
+
+def compressed(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of a comparison of recipes."""
+    rows, settings = measurement["figures"]["rows"], measurement["settings"]
+    yield from (f"### {settings['data']}, {settings['encoder']}", "")
+    yield f"{rows[0]['asks']:,} asks of the validation window; below the first row, what each recipe costs and saves."
+    names = header(measure_of(rows[0]))
+    yield from ("", f"| {' | '.join(names)} |", f"|---|{'--:|' * (len(names) - 1)}")
+    yield from (f"| {' | '.join(row)} |" for row in cells(rows))
+    yield from ("", f"{measurement['when']}, {measurement['machine']['cores']} cores.", "")
