@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _OUT = "Results"
 _RECIPES = (
     "Steps joined by +: layers=N (and training to recover), dim=N (the first numbers of a vector), pca=N (those that "
-    "matter most), bfloat16 or int8 weights, float16, turbo8 or turbo4 vectors. Repeatable; none: the usual ones."
+    "matter most), bfloat16 or int8 weights, static (a table of tokens in place of the network), float16, turbo8 or "
+    "turbo4 vectors. Repeatable; none: the usual ones."
 )
 
 

@@ -187,6 +187,7 @@ def test_one_text_that_does_not_fit_is_an_error() -> None:
 _TRANSFORMER = {"type": "sentence_transformers.models.Transformer", "path": ""}
 _POOLING = {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}
 _NORMALIZE = {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"}
+_STATIC = {"type": "sentence_transformers.models.StaticEmbedding", "path": "0_Table"}
 _DENSE = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
 
 
@@ -204,6 +205,8 @@ def pooled(*parts: dict[str, str], **config: object) -> dict[str, object]:
         (pooled(pooling_mode="lasttoken"), Layout(pooling="lasttoken")),
         ({"sentence_bert_config.json": {"max_seq_length": 128, "do_lower_case": True}}, Layout("", "mean", 128, True)),
         ({"sentence_bert_config.json": {"max_seq_length": 8192}}, Layout(max_tokens=512)),
+        ({"modules.json": [_STATIC, _NORMALIZE]}, Layout("0_Table", static=True)),
+        ({"config.json": {"model_type": "model2vec"}}, Layout(static=True)),
         (pooled(_DENSE, pooling_mode="mean"), Layout(dense=(Dense("2_Dense", tanh=True),))),
         (
             pooled(_DENSE, pooling_mode="mean") | {"2_Dense/config.json": {"activation_function": "torch.nn.Identity"}},

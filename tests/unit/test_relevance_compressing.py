@@ -81,6 +81,8 @@ def test_a_recipe_says_what_it_is(said: str, recipe: Recipe) -> None:
         ("layers=0", "whole number from 1 on"),
         ("dim=many", "whole number from 8 on"),
         ("float32", "'float32' is no step"),
+        ("static+layers=2", "has no layers"),
+        ("static+dim=64", "pca=N leaves some out"),
         ("int8=3", "'int8=3' is no step"),
     ],
 )
@@ -159,3 +161,28 @@ def test_what_is_made_is_read_alike_by_sentence_transformers(original: Original,
     make(original, Recipe(layers=2, dim=16, principal=True), tmp_path / "made", RECOVERY, lambda *_: None)
     theirs = library.SentenceTransformer(str(tmp_path / "made"), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(vectors(tmp_path / "made"), theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(weights="static"), Recipe(weights="static", dim=16, principal=True)])
+def test_a_table_of_tokens_is_read_alike_by_sentence_transformers(
+    original: Original, folder: Path, tmp_path: Path, recipe: Recipe
+) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    make(original, recipe, tmp_path / "made", RECOVERY, lambda *_: None)
+    ours = vectors(tmp_path / "made")
+    assert ours.shape == (len(TEXTS), recipe.dim or 32)
+    theirs = library.SentenceTransformer(str(tmp_path / "made"), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert likeness(ours, vectors(folder)) > 0.3
+
+
+def test_a_table_says_something_of_every_text_and_of_order_nothing(original: Original, tmp_path: Path) -> None:
+    make(original, Recipe(weights="static"), tmp_path / "made", RECOVERY, lambda *_: None)
+
+    async def encoded() -> Matrix:
+        async with open_encoder(f"hf:{tmp_path / 'made'}") as encoder:
+            return await encoder.encode(["word1 word2", "word2 word1", "", "\x00", "word1 " * 5_000])
+
+    rows = asyncio.run(encoded())
+    assert np.isfinite(rows).all()
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-6)

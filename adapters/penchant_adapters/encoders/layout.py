@@ -22,7 +22,8 @@ _POOLINGS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 _POOLING_FOLDER = "1_Pooling"
-_SUPPORTED = ("Transformer", "Pooling", "Dense", "Normalize")
+_STATIC = "StaticEmbedding"
+_SUPPORTED = ("Transformer", _STATIC, "Pooling", "Dense", "Normalize")
 _ACTIVATIONS = {"Identity": False, "Tanh": True}
 
 
@@ -39,13 +40,19 @@ class Layout:
     """What a model's folder says beside its weights."""
 
     transformer: str = ""
-    """Subfolder of the transformer."""
+    """Subfolder of the transformer, or of the table."""
     pooling: str = "mean"
     """``cls``, ``mean``, ``max`` or ``lasttoken``."""
     max_tokens: int = MOST_TOKENS
     lowercase: bool = False
     dense: tuple[Dense, ...] = ()
     """Layers behind the pooling, in their order."""
+    static: bool = False
+    """A table of tokens' vectors instead of a transformer."""
+
+    def inside(self, name: str) -> str:
+        """Return the path of a file of the transformer, or of the table."""
+        return _join(self.transformer, name)
 
 
 def read_layout(read: Callable[[str], Any]) -> Layout:
@@ -68,7 +75,8 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
                 )
             dense.append(_dense(str(module["path"]), read(_join(str(module["path"]), "config.json")) or {}))
         paths[kind] = str(module["path"])
-    folder = paths.get("Transformer", "")
+    static = _STATIC in paths or (not paths and (read("config.json") or {}).get("model_type") == "model2vec")
+    folder = paths.get(_STATIC if static else "Transformer", "")
     settings = read(_join(folder, "sentence_bert_config.json")) or {}
     return Layout(
         transformer=folder,
@@ -76,6 +84,7 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
         max_tokens=min(settings.get("max_seq_length") or MOST_TOKENS, MOST_TOKENS),
         lowercase=bool(settings.get("do_lower_case", False)),
         dense=tuple(dense),
+        static=static,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penchant_core.errors import InvalidSetting
-from transformers.utils.hub import cached_file
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from penchant_adapters.encoders.layout import Layout, read_layout
 from penchant_adapters.encoders.projection import Projection, read_projection
@@ -21,10 +21,15 @@ WHATEVER_DECIDES = ("**/*.json", "**/*.safetensors", "**/*.txt", "openvino/*.xml
 """Files whose content decides the vectors."""
 
 
-def is_compiled(place: str) -> bool:
-    """Tell whether *place* is a folder with a network for OpenVINO and no other."""
+def kind_of(place: str) -> str:
+    """Return what a model is: ``compiled`` for OpenVINO, ``static``, or ``huggingface``, a transformer."""
     folder = Path(place)
-    return (folder / COMPILED).is_file() and not (folder / "model.safetensors").exists()
+    if (folder / COMPILED).is_file() and not (folder / "model.safetensors").exists():
+        return "compiled"
+    try:
+        return "static" if ModelSource(place).layout().static else "huggingface"
+    except (OSError, InvalidSetting):
+        return "huggingface"  # which says what is wrong
 
 
 class ModelSource:
@@ -51,6 +56,16 @@ class ModelSource:
                 )
             found.append(read_projection(path, tanh=dense.tanh))
         return found
+
+    def file(self, name: str) -> Path:
+        """Return where a file is. Raises ``FileNotFoundError``."""
+        if (path := self._path(name)) is None:
+            raise FileNotFoundError(f"{self.name} has no {name}")
+        return path
+
+    def commit(self, path: Path) -> str | None:
+        """Return the commit that a file of a hub model is from."""
+        return extract_commit_hash(str(path), None)
 
     def identity(self, commit: str | None) -> str:
         """Return the model's name with a hash of its files, or with the *commit* that the hub gave."""

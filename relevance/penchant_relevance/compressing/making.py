@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from penchant_relevance.compressing.pruning import Progress, Recovery, layers_of, pruned, recovered
 from penchant_relevance.compressing.quantising import write_quantised
 from penchant_relevance.compressing.recipes import Recipe
+from penchant_relevance.compressing.tabling import write_table
 
 MOST_TEXTS = 20_000
 """Texts at most that a recipe looks at."""
@@ -59,6 +60,9 @@ def make(original: Original, recipe: Recipe, folder: Path, recovery: Recovery, p
         found = recovered(parts, pruned(parts, recipe.layers), original.texts, recovery, progress)
         parts, figures = found.parts, {"recovery": found.curve}
     folder.mkdir(parents=True)
+    if recipe.weights == "static":
+        write_table(folder, parts, recipe.dim, original.texts, progress)
+        return figures
     if recipe.dim is not None:
         parts = _projected(parts, recipe.dim, original.texts if recipe.principal else None)
     _write_layout(folder, parts)

@@ -7,9 +7,8 @@ from penchant_adapters.vectortypes import BYTES, VectorType
 from penchant_core.errors import InvalidSetting
 
 LEAST_DIM = 8
-STEPS = (
-    f"layers=N, dim=N, pca=N, bfloat16, int8, {', '.join(kind for kind in get_args(VectorType) if kind != 'float32')}"
-)
+_KEPT = [kind for kind in get_args(VectorType) if kind != "float32"]
+STEPS = f"layers=N, dim=N, pca=N, bfloat16, int8, static, {', '.join(_KEPT)}"
 """The steps that there are."""
 
 
@@ -24,7 +23,7 @@ class Recipe:
     principal: bool = False
     """The numbers along the axes on which texts differ most, instead of the first ones."""
     weights: str = ""
-    """``bfloat16`` or ``int8``; empty: as they are."""
+    """``bfloat16`` or ``int8``; ``static``: a table of tokens' vectors in place of the network; empty: as they are."""
     vectors: VectorType = "float32"
     """How a store keeps vectors of items."""
 
@@ -62,12 +61,14 @@ def recipe_of(text: str) -> Recipe:
             if not value.isdecimal() or int(value) < least:
                 raise _refusal(text, f"{step!r} needs a whole number from {least} on")
             found = _cut(found, word, int(value))
-        elif word in {"bfloat16", "int8"} and not value and not found.weights:
+        elif word in {"bfloat16", "int8", "static"} and not value and not found.weights:
             found = replace(found, weights=word)
         elif word in BYTES and word != "float32" and not value and found.vectors == "float32":
             found = replace(found, vectors=word)
         if found == before:
             raise _refusal(text, f"{step!r} is no step, or there is one like it already")
+    if found.weights == "static" and (found.layers or (found.dim and not found.principal)):
+        raise _refusal(text, "a static model has no layers, and no order of its numbers; pca=N leaves some out")
     return found
 
 
@@ -83,7 +84,7 @@ def _refusal(text: str, why: str) -> InvalidSetting:
 
 def usual(dim: int, layers: int | None) -> list[Recipe]:
     """Return what is worth a look, for a model of *layers* with vectors of *dim* numbers; none: it cannot be remade."""
-    kept = [Recipe(vectors=kind) for kind in get_args(VectorType) if kind != "float32"]
+    kept = [Recipe(vectors=kind) for kind in _KEPT]
     if layers is None:
         return kept
     cuts = [
@@ -94,4 +95,5 @@ def usual(dim: int, layers: int | None) -> list[Recipe]:
     ]
     half = Recipe(layers=max(1, layers // 2))
     small = replace(half, dim=max(LEAST_DIM, dim // 2), principal=True, weights="int8", vectors="turbo8")
-    return [Recipe(weights="bfloat16"), Recipe(weights="int8"), *cuts, half, *kept, small]
+    whole = [Recipe(weights=weights) for weights in ("bfloat16", "int8", "static")]
+    return [*whole, *cuts, half, *kept, small]
