@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from penchant_core.errors import InvalidSetting
-from penchant_core.tuning import REFERENCE_COVISITATION, REFERENCE_SCORING, Tuning
+from penchant_core.tuning import Tuning
 
 from penchant_relevance.asks import Asks, LastItem
 from penchant_relevance.baselines import (
@@ -24,6 +24,7 @@ from penchant_relevance.baselines import (
 from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
 from penchant_relevance.log import Indices, Log, lately
 from penchant_relevance.measure import Look, Model, Outcome, figures, measured
+from penchant_relevance.parts import parts
 from penchant_relevance.plans import LIVE, Plan
 from penchant_relevance.scoring import Content, Learned, Mixture
 
@@ -48,26 +49,6 @@ PENALTIES = (30.0, 100.0, 300.0, 1_000.0)
 """λ of EASE that are tried on the validation targets."""
 HALF_LIVES = (1.0, 7.0, 30.0, 90.0)
 """Days of recent popularity that are tried on the validation targets."""
-
-
-def mixtures(tuning: Tuning, log: Log | None = None) -> dict[str, Tuning]:
-    """Return the tuning under measurement, each of its parts alone, what it is without one, and the fixed mixture.
-
-    With a *log*, only what makes a difference on it: words beside items and disapproval where it has such events.
-    """
-    scoring = tuning.scoring
-    worded = log is None or any(event.item_id and event.text for event in log.events)
-    blamed = log is None or bool((log.weights(tuning.weights) < 0.0).any())
-    without = {"without words": replace(scoring, words=0.0)} if worded else {}
-    without |= {"without dislikes": replace(scoring, dislike=0.0)} if blamed else {}
-    fixed = replace(tuning.covisitation, popularity_exponent=REFERENCE_COVISITATION.popularity_exponent)
-    return {
-        OURS: tuning,
-        "together only": replace(tuning, scoring=replace(scoring, content=0.0, dislike=0.0)),
-        "text only": replace(tuning, scoring=replace(scoring, together=0.0, evidence=0.0, content=1.0, dislike=0.0)),
-        **{name: replace(tuning, scoring=each) for name, each in without.items()},
-        "fixed mixture": Tuning(tuning.weights, fixed, REFERENCE_SCORING),
-    }
 
 
 class Learners:
@@ -214,8 +195,7 @@ class Evaluation:
         counts = learners.counts
         models: dict[str, Model] = {
             name: Mixture(tuning, self.content, counts)
-            for name, tuning in mixtures(self.tuning, self.log).items()
-            if all_models or name == OURS
+            for name, tuning in {OURS: self.tuning, **(parts(self.tuning, self.log) if all_models else {})}.items()
         }
         if chosen.sequence is not None:
             learned = self._learned(variant, asks, chosen.sequence)

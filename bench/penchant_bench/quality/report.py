@@ -32,7 +32,7 @@ DATA = {
     "instrument_reviews": (
         "Reviews of musical instruments: replay of the newest tenth of all reviews; those of four stars and more are "
         "targets. The set has no titles: an item is described by telling words of what was said of it before any ask. "
-        "What a review's own words are worth is the lead over the row without words."
+        "What a review's own words would be worth is the lead over the row with words; where they count, without."
     ),
 }
 LEARNT = {TOGETHER: "with weights learned together", TRAINED: "with a sequence model"}
