@@ -171,16 +171,14 @@ class Evaluation:
         Raises ``InvalidSetting`` where something is to be trained without torch.
         """
         found: dict[str, dict[str, Any]] = {}
-        log = self.log if self.tuning.covisitation.half_life_days is None else lately(self.log)
-        variants = self.plan.variants(log, self.tuning.weights, validation=self.validation, late=self.late)
         chosen = Chosen(
             sasrec=self._sasrec() if self.with_sasrec else None,
             sequence=self._sequence() if self.with_sequence else None,
             together=self._together() if self.with_together else None,
             penalty=self._penalty() if self.with_ease else None,
-            half_life=self._half_life() if self.plan.kind == "replay" else None,
+            half_life=self.half_life,
         )
-        for variant, asks in variants.items():
+        for variant, asks in self.variants().items():
             # What learning later costs is ours to know; baselines stand beside the main variant, and a frozen one.
             all_models = self.plan.kind == "last item" or variant == LIVE
             outcomes = self._outcomes(variant, asks, chosen, all_models=all_models)
@@ -189,6 +187,11 @@ class Evaluation:
                 if name in outcomes:
                     found[variant][name] |= figure
         return found
+
+    def variants(self) -> dict[str, Asks]:
+        """Return the ways in which the log is asked."""
+        log = self.log if self.tuning.covisitation.half_life_days is None else lately(self.log)
+        return self.plan.variants(log, self.tuning.weights, validation=self.validation, late=self.late)
 
     def _outcomes(self, variant: str, asks: Asks, chosen: Chosen, *, all_models: bool) -> dict[str, Outcome]:
         learners = Learners(asks, self.tuning)
@@ -259,8 +262,11 @@ class Evaluation:
             }
         )
 
-    def _half_life(self) -> float:
-        """Return the half-life with which recent popularity does best on the validation targets."""
+    @cached_property
+    def half_life(self) -> float | None:
+        """Days, with which recent popularity does best on the validation targets; none where a log has only order."""
+        if self.plan.kind != "replay":
+            return None
         learners = Learners(self._choosing, self.tuning)
         models = {f"{days:g}": learners.recent_popularity(days) for days in HALF_LIVES}
         found = self._measured("recent popularity", self._choosing, models, learners)

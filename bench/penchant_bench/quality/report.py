@@ -5,6 +5,9 @@ from typing import Any
 
 from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
 
+from penchant_bench.quality import cold_start
+from penchant_bench.quality.cells import asked, cell, covered, lead_of, measures
+
 SERVED, SERVED_TRAINED = f"{OURS}, through the service", f"{TRAINED}, through the service"
 
 DATA = {
@@ -45,29 +48,6 @@ PUBLISHED = {
 }
 
 
-def measures(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the names of the measures that have intervals."""
-    return [
-        name for name, figure in next(iter(models.values())).items() if isinstance(figure, Mapping) and "low" in figure
-    ]
-
-
-def cell(estimate: Mapping[str, float]) -> str:
-    """Return a mean with its interval."""
-    return f"{estimate['mean']:.4f} ({estimate['low']:.4f}–{estimate['high']:.4f})"
-
-
-def asked(models: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return how much was asked, and by how many where one may ask twice."""
-    first = next(iter(models.values()))
-    return f"{first['asks']:,} asks" + (f" of {first['users']:,} users" if "users" in first else "")
-
-
-def covered(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the name of the coverage where lists are of a catalogue, else nothing."""
-    return [name for name in ("coverage@10",) if name in next(iter(models.values()))]
-
-
 def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     """Return by how much the service differs from the exact score, or nothing where only one was measured."""
     told = []
@@ -88,13 +68,30 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     data = settings["data"]
     fixed = "tuning" in settings and settings["tuning"]["scoring"]["evidence"] == 0.0
     main = next(iter(measurement["figures"].values()))
-    # Measured with everything else, what is learnt is a row like others.
+    # Measured with everything else, what is learnt is a row like others, and a cold start a table.
     alone = [words for model, words in LEARNT.items() if model in main and "EASE" not in main]
-    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone])
-    yield from (f"### {title}", "", DATA.get(data, ""), "")
+    cold = measurement.get("cold_start")
+    only_cold = cold is not None and "EASE" not in main
+    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone, *["cold start"] * only_cold])
+    yield from (f"### {title}", "")
+    if not only_cold:
+        yield from (DATA.get(data, ""), "")
+        yield from _whole(data, measurement["figures"])
+    if cold is not None:
+        yield from cold_start.rendered(cold)
+    machine = measurement["machine"]
+    yield (
+        f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
+        f"{settings['resamples']:,} bootstrap samples of users, seed {settings['seed']}."
+    )
+    yield ""
+
+
+def _whole(data: str, variants: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    first, main = next(iter(variants.items()))
     late = {}
-    for variant, models in measurement["figures"].items():
-        if set(models) == {OURS} and len(measurement["figures"]) > 1:
+    for variant, models in variants.items():
+        if set(models) == {OURS} and len(variants) > 1:
             late[variant] = models[OURS]
             continue
         yield from _compared(variant, models)
@@ -102,14 +99,8 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
             if remark:
                 yield from (remark, "")
     if late:
-        yield from _late({next(iter(measurement["figures"])): main[OURS], **late})
+        yield from _late({first: main[OURS], **late})
     yield from _sliced(main)
-    machine = measurement["machine"]
-    yield (
-        f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
-        f"{settings['resamples']:,} bootstrap samples of users, seed {settings['seed']}."
-    )
-    yield ""
 
 
 def _compared(variant: str, models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -124,11 +115,6 @@ def _compared(variant: str, models: Mapping[str, Mapping[str, Any]]) -> Iterator
         cells = [*(cell(found[m]) for m in names), *(f"{found[m]:.0%}" for m in coverage)]
         yield f"| {shown} | {' | '.join(cells)} | {lead} |"
     yield ""
-
-
-def lead_of(difference: Mapping[str, float]) -> str:
-    """Return a paired difference with its interval."""
-    return f"{difference['mean']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
 
 
 def _late(variants: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
