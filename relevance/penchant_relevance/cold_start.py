@@ -5,17 +5,16 @@ figures differ by what is known, not by who asks: people with long histories are
 hidden, and what everybody did stays counted, the asker's own paths included.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from penchant_core.errors import InvalidSetting
 
-from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.asks import Ask, Asks, Kept
 from penchant_relevance.baselines import Popularity
 from penchant_relevance.counting import Floats32
 from penchant_relevance.evaluation import OURS, Evaluation, Learners
-from penchant_relevance.log import Indices
 from penchant_relevance.measure import Model, figures, measured
 from penchant_relevance.plans import LIVE
 from penchant_relevance.scoring import Mixture
@@ -24,28 +23,6 @@ KNOWN = (0, 1, 2, 5, 10)
 """Events of a user that are known."""
 LEAST = max(KNOWN)
 """Events that a user must have for being asked for."""
-
-
-class OfKnown(Asks):
-    """Those of other asks that come of users of whom at least *least* events are known."""
-
-    def __init__(self, asks: Asks, least: int) -> None:
-        self.log, self.weights = asks.log, asks.weights
-        self._asks, self._least = asks, least
-
-    def before(self) -> Indices:
-        """Return the positions of the events that models may see before the first ask."""
-        return self._asks.before()
-
-    def steps(self) -> Iterator[Ask | Indices]:
-        """Yield the asks that are left, and between them positions of events to learn from."""
-        for step in self._asks.steps():
-            if not isinstance(step, Ask) or len(step.past) >= self._least:
-                yield step
-
-    def size(self) -> int:
-        """Return the number of asks that are left."""
-        return sum(isinstance(step, Ask) for step in self.steps())
 
 
 @dataclass(frozen=True)
@@ -73,7 +50,7 @@ def cold_start(evaluation: Evaluation) -> dict[str, Any]:
 
     Raises ``InvalidSetting`` where nobody asks of whom ``LEAST`` events are known.
     """
-    asks = OfKnown(evaluation.variants()[LIVE], LEAST)
+    asks = Kept(evaluation.variants()[LIVE], lambda _, ask: len(ask.past) >= LEAST)
     size = asks.size()
     if not size:
         problem = f"nobody asks of whom {LEAST} events are known; give a longer log"

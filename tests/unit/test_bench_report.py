@@ -180,7 +180,8 @@ def test_a_cold_start_has_a_table_and_alone_no_other(tmp_path: Path) -> None:
     assert "### amazon_beauty, cold start" in alone
     for part in (alone, whole):
         assert "1,234 asks of 321 users of whom 10 events and more are known" in part
-        assert "| NDCG@10 | 0 known | 1 known |" in part
-        assert "| Penchant | 0.0100 (0.0000–0.0200) | 0.0300 (0.0200–0.0400) |" in part
+        assert "| NDCG@10 | Penchant |" in part
+        assert "| 0 known | 0.0100 (0.0000–0.0200) |" in part
+        assert "| 1 known | 0.0300 (0.0200–0.0400) |" in part
     assert "our lead" not in alone
     assert "our lead" in whole

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from penchant_core.errors import InvalidSetting
 from penchant_core.tuning import Tuning, Weights
-from penchant_relevance.asks import Asks, LastItem, Replay
-from penchant_relevance.cold_start import KNOWN, LEAST, OfKnown, cold_start, newest
+from penchant_relevance.asks import Asks, Kept, LastItem, Replay
+from penchant_relevance.cold_start import KNOWN, LEAST, cold_start, newest
 from penchant_relevance.evaluation import Evaluation
 from penchant_relevance.log import Log
 from penchant_relevance.measure import Measure
@@ -48,7 +48,7 @@ def test_the_newest_events_are_known_and_what_was_met_stays_hidden(asks: Asks, k
 
 def test_only_users_of_whom_enough_is_known_are_asked_for_and_all_is_learnt() -> None:
     asks = Replay(LIFE, Weights(), start=0.1)
-    few = OfKnown(asks, 12)
+    few = Kept(asks, lambda _, ask: len(ask.past) >= 12)
     kept, everything = list(few.steps()), list(asks.steps())
     assert [ask.now for ask in asked_in(kept)] == [ask.now for ask in asked_in(everything) if len(ask.past) >= 12]
     assert 0 < few.size() == len(asked_in(kept)) < len(asked_in(everything))

@@ -9,10 +9,10 @@ from penchant_bench.quality.cells import asked, cell, measures
 def rows(cold: Mapping[str, Any]) -> list[list[str]]:
     """Return the head, then the main measure of each model by the number of known events."""
     by_known = cold["figures"]
-    first = next(iter(by_known.values()))
-    measure = measures(first)[0]
-    head = [measure, *(f"{known} known" for known in by_known)]
-    return [head, *([model, *(cell(found[model][measure]) for found in by_known.values())] for model in first)]
+    models = list(next(iter(by_known.values())))
+    measure = measures(by_known[next(iter(by_known))])[0]
+    body = [[f"{known} known", *(cell(found[model][measure]) for model in models)] for known, found in by_known.items()]
+    return [[measure, *models], *body]
 
 
 def rendered(cold: Mapping[str, Any]) -> Iterator[str]:
@@ -24,6 +24,5 @@ def rendered(cold: Mapping[str, Any]) -> Iterator[str]:
     )
     head, *body = rows(cold)
     yield from ("", f"| {' | '.join(head)} |", f"|---|{'--:|' * (len(head) - 1)}")
-    for model, *cells in body:
-        yield f"| {model} | {' | '.join(cells)} |"
+    yield from (f"| {' | '.join(row)} |" for row in body)
     yield ""

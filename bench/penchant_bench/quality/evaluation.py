@@ -14,6 +14,7 @@ from penchant_relevance.evaluation import OURS
 from penchant_relevance.evaluation import Evaluation as Offline
 from penchant_relevance.log import Log, check
 from penchant_relevance.plans import LIVE, Plan
+from penchant_relevance.several import several_interests
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -49,12 +50,14 @@ class Evaluation:
     """With learned weights between items, fitted on what comes before the asks, too."""
     cold_start: bool = False
     """Also with no more than the newest events of who asks."""
+    interests: bool = False
+    """Also with one interest instead of several, and with lists shared out between several."""
 
     @property
     def more_than_offline(self) -> bool:
         """Tell whether anything is wanted that only logs can be asked."""
         trained = self.with_ease or self.with_sasrec or self.with_sequence or self.with_together
-        return self.through_service or self.late or trained or self.cold_start
+        return self.through_service or self.late or trained or self.cold_start or self.interests
 
     def of_public(self, name: str, folder: Path | None, console: Console) -> dict[str, Any]:
         """Return what is written of a public data set. Raises ``InvalidSetting`` for one that is not there."""
@@ -92,7 +95,8 @@ class Evaluation:
                 with_together=self.with_together,
             )
             # First: it may be that nobody can be asked.
-            cold = {"cold_start": cold_start(offline)} if self.cold_start else {}
+            besides = {"cold_start": cold_start(offline)} if self.cold_start else {}
+            besides |= {"interests": several_interests(offline)} if self.interests else {}
             found = offline.run()
             if self.through_service:
                 served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
@@ -102,7 +106,7 @@ class Evaluation:
         settings = {"data": log.name, "encoder": model, "tuning": asdict(tuning), "validation": self.validation}
         settings |= {"plan": plan.kind, "seed": metrics.SEED, "resamples": metrics.RESAMPLES}
         settings["log"] = {"events": len(log), "users": len(log.users), "items": len(log.items)}
-        return figures.document(log.name, "quality", settings, found) | cold
+        return figures.document(log.name, "quality", settings, found) | besides
 
 
 def _display(console: Console) -> Progress:
@@ -140,17 +144,17 @@ def cold_table(name: str, cold: Mapping[str, Any]) -> Table:
     head, *body = rows(cold)
     first = next(iter(cold["figures"].values()))
     known = f"of whom {cold['least_known']} events and more are known"
-    found = _table(f"{name}, cold start: {asked(first)} {known}, told the newest few, 95 % intervals")
+    found = _table(f"{name}, cold start: {asked(first)} {known}, told the newest few, 95 % intervals", "", head[0])
     for column in head[1:]:
         found.add_column(column, justify="right")
-    for model, *cells in body:
-        found.add_row(model, *cells, style="bold" if model.startswith(OURS) else None)
+    for row in body:
+        found.add_row(*row)
     return found
 
 
-def _table(title: str, caption: str = "") -> Table:
+def _table(title: str, caption: str = "", rows: str = "model") -> Table:
     # Four columns with their intervals fit on eighty characters, and a log's name is no markup.
     style: Any = {"box": SIMPLE_HEAD, "show_edge": False, "padding": (0, 0, 0, 1), "title_justify": "left"}
     found = Table(title=Text(title), caption=caption or None, caption_justify="left", **style)
-    found.add_column("model")
+    found.add_column(rows)
     return found

@@ -40,6 +40,8 @@ DATA = {
 }
 LEARNT = {TOGETHER: "with weights learned together", TRAINED: "with a sequence model"}
 """Row → what a measurement is called that was made for it."""
+BESIDES = {"cold_start": "cold start", "interests": "one interest or several"}
+"""Key of a measurement → what it is called where it was made for that alone."""
 PUBLISHED = {
     ("amazon_beauty", "frozen"): (
         "Published, same protocol, Recall@10/NDCG@10: SASRec .0921/.0531 with sampled softmax (.0605/.0318 in papers), "
@@ -70,15 +72,17 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     main = next(iter(measurement["figures"].values()))
     # Measured with everything else, what is learnt is a row like others, and a cold start a table.
     alone = [words for model, words in LEARNT.items() if model in main and "EASE" not in main]
-    cold = measurement.get("cold_start")
-    only_cold = cold is not None and "EASE" not in main
-    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone, *["cold start"] * only_cold])
+    besides = [words for key, words in BESIDES.items() if key in measurement]
+    only = "EASE" not in main and bool(besides)
+    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone, *besides * only])
     yield from (f"### {title}", "")
-    if not only_cold:
+    if not only:
         yield from (DATA.get(data, ""), "")
         yield from _whole(data, measurement["figures"])
-    if cold is not None:
-        yield from cold_start.rendered(cold)
+    if "cold_start" in measurement:
+        yield from cold_start.rendered(measurement["cold_start"])
+    for group, models in measurement.get("interests", {"figures": {}})["figures"].items():
+        yield from _compared(group, models)
     machine = measurement["machine"]
     yield (
         f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
