@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from penchant_core.interests import Source, Voice, voices_of
 from penchant_core.ledger import WINDOW
 from penchant_core.model import Event
 from penchant_core.tuning import Tuning
+from penchant_core.voices import Source, Voice, voices_of
 
 from penchant_relevance.asks import Ask, Asks, LastItem
 from penchant_relevance.counting import Floats32

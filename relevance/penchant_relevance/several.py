@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from penchant_core.counts import Counts
-from penchant_core.interests import Interests, Known, Source, interests_said, voices_of
+from penchant_core.interests import Interests, Known, interests_said
 from penchant_core.ports import Candidate
 from penchant_core.ranking import balanced, interests_served, ranked
 from penchant_core.tuning import Scoring
 from penchant_core.vectors import Vector
+from penchant_core.voices import Source, voices_of
 
 from penchant_relevance.asks import Ask, Asks, Kept, LastItem
 from penchant_relevance.counting import Floats32

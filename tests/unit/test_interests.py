@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from penchant_core.counts import Counts, changes_of, dimension
 from penchant_core.covisitation import Flow
 from penchant_core.explanation import Kind, explain
-from penchant_core.interests import Interests, Known, Source, interests_of, voices_of
+from penchant_core.interests import Interests, Known, interests_of
 from penchant_core.model import Event, Item
 from penchant_core.tuning import DAY, Covisitation, Scoring, Tuning, Weights
 from penchant_core.vectors import Vector
+from penchant_core.voices import Source, voices_of
 
 from tests.unit.strategies import distinct_events
 

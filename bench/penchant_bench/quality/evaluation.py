@@ -8,6 +8,7 @@ from typing import Any
 
 from penchant_adapters.settings import Settings
 from penchant_core.errors import InvalidSetting
+from penchant_core.trained import UNTRAINED
 from penchant_relevance import encoding, metrics
 from penchant_relevance.cold_start import cold_start
 from penchant_relevance.evaluation import OURS
@@ -22,10 +23,10 @@ from rich.table import Table
 from rich.text import Text
 
 from penchant_bench import figures
+from penchant_bench.quality import cold_start as colds
 from penchant_bench.quality import datasets, studies
 from penchant_bench.quality.cells import asked, cell, covered, measures
-from penchant_bench.quality.cold_start import rows
-from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement
+from penchant_bench.quality.report import agreement, served
 from penchant_bench.quality.service import ServiceMeasurement
 from penchant_bench.quality.study import Asking
 
@@ -99,10 +100,12 @@ class Evaluation:
             besides |= {"interests": several_interests(offline)} if self.interests else {}
             found = offline.run()
             if self.through_service:
-                served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
-                for name, sequence in {SERVED: None, SERVED_TRAINED: offline.fitted.get(LIVE)}.items():
-                    if name == SERVED or sequence is not None:
-                        found[LIVE] = {name: asyncio.run(served.run(sequence))} | found[LIVE]
+                through = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
+                rows = {OURS: UNTRAINED} | {
+                    row: each for (variant, row), each in offline.trained.items() if variant == LIVE
+                }
+                for row, trained in rows.items():
+                    found[LIVE] = {served(row): asyncio.run(through.run(trained))} | found[LIVE]
         settings = {"data": log.name, "encoder": model, "tuning": asdict(tuning), "validation": self.validation}
         settings |= {"plan": plan.kind, "seed": metrics.SEED, "resamples": metrics.RESAMPLES}
         settings["log"] = {"events": len(log), "users": len(log.users), "items": len(log.items)}
@@ -141,7 +144,7 @@ def table(title: str, models: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def cold_table(name: str, cold: Mapping[str, Any]) -> Table:
     """Return the main measure by model and by what is known of who asks as a table."""
-    head, *body = rows(cold)
+    head, *body = colds.rows(cold)
     first = next(iter(cold["figures"].values()))
     known = f"of whom {cold['least_known']} events and more are known"
     found = _table(f"{name}, cold start: {asked(first)} {known}, told the newest few, 95 % intervals", "", head[0])

@@ -4,7 +4,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import cycle
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,6 +19,7 @@ from penchant_core.model import Filter
 from penchant_core.pipeline import Recommender, Wish
 from penchant_core.ports import Encoder, Query
 from penchant_core.sequence import About, SequenceModel, shapes, version_of
+from penchant_core.trained import UNTRAINED, Trained
 
 from penchant_bench.speed import bare
 from penchant_bench.speed.catalogue import new_texts, user_id
@@ -28,6 +28,7 @@ from penchant_bench.speed.engine import engine_seconds
 from penchant_bench.speed.figure import Figure, Figures, Options
 from penchant_bench.speed.process import service
 from penchant_bench.speed.stocked import shop_of, stocked
+from penchant_bench.speed.weights import made_up
 
 ITEMS = 12_000
 USERS = 400
@@ -44,11 +45,15 @@ async def measure(options: Options) -> Figures:
     async with stocked(shop) as data_dir:
         engine, _ = await engine_seconds(data_dir, users, seconds)
         served, plain = await _served(data_dir, users, seconds)
-        async with _opened(data_dir, sequence=False) as ground:
+        async with _opened(data_dir) as ground:
             found = {"encoding words": await _encoding(ground.encoder, seconds)}
             found |= await ground.stages(users, seconds)
-        async with _opened(data_dir, sequence=True) as ground:
-            found |= await ground.sequence(users, seconds)
+            model = _model(ground.encoder)
+        found[f"sequence model, {LENGTH} items"] = await _network(model, seconds)
+        async with _opened(data_dir, Trained(sequence=model)) as ground:
+            found["list with a sequence model"] = await ground.lists(users, seconds)
+        async with _opened(data_dir, Trained(together=made_up(shop))) as ground:
+            found["list with weights between items"] = await ground.lists(users, seconds)
     found["list over gRPC"] = served
     limits = {
         "list": (engine, ENGINE),
@@ -95,7 +100,6 @@ class _Ground:
     store: EdgeStore
     encoder: Encoder
     recommender: Recommender
-    model: SequenceModel | None
 
     async def stages(self, users: Sequence[str], seconds: float) -> Mapping[str, float]:
         """Return the processor seconds of the stages of one list."""
@@ -122,23 +126,10 @@ class _Ground:
             "explaining a list": max(0.0, told - plain),
         }
 
-    async def sequence(self, users: Sequence[str], seconds: float) -> Mapping[str, float]:
-        """Return the same of what a sequence model adds: its network alone, and whole lists with it."""
-        assert self.model is not None
+    async def lists(self, users: Sequence[str], seconds: float) -> float:
+        """Return the processor seconds of one list, of ledgers that are read already."""
         ledgers = [await self.recommender.ledger(user) for user in users]
-        read = np.random.default_rng(5).normal(size=(LENGTH, WIDTH)).astype(np.float32)
-        read /= np.linalg.norm(read, axis=1, keepdims=True)
-
-        async def network(_: int) -> None:
-            self.model.state(read)  # type: ignore[union-attr]  # asserted above
-
-        turns = cycle(ledgers)
-        return {
-            f"sequence model, {LENGTH} items": await _cpu(network, seconds),
-            "list with a sequence model": await _cpu(
-                lambda _: self.recommender.recommend(next(turns), Wish()), seconds
-            ),
-        }
+        return await _cpu(lambda n: self.recommender.recommend(ledgers[n % len(ledgers)], Wish()), seconds)
 
     def _query(self, interests: Interests, seen: frozenset[str]) -> Query:
         several = len(interests.directions) > 1
@@ -158,13 +149,21 @@ def _seen(ledger: Any) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def _opened(data_dir: Path, *, sequence: bool) -> AsyncIterator[_Ground]:
+async def _opened(data_dir: Path, trained: Trained = UNTRAINED) -> AsyncIterator[_Ground]:
     settings = Settings(data_dir=data_dir)
     async with opened_encoder(settings.encoder, settings.encoder_threads, settings.encoder_device, data_dir) as encoder:
-        model = _model(encoder) if sequence else None
-        with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation, sequence=model) as store:
-            recommender = Recommender(store.stores.library, encoder, settings.tuning, now, model)
-            yield _Ground(store, encoder, recommender, model)
+        with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation, trained=trained) as store:
+            yield _Ground(store, encoder, Recommender(store.stores.library, encoder, settings.tuning, now, trained))
+
+
+async def _network(model: SequenceModel, seconds: float) -> float:
+    read = np.random.default_rng(5).normal(size=(LENGTH, WIDTH)).astype(np.float32)
+    read /= np.linalg.norm(read, axis=1, keepdims=True)
+
+    async def once(_: int) -> None:
+        model.state(read)
+
+    return await _cpu(once, seconds)
 
 
 def _model(encoder: Encoder) -> SequenceModel:
