@@ -60,11 +60,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file.writelines(json.dumps(click) + "\n" for click in clicks)
     orders = {"user_id": ["mei"], "item_id": ["item-1"], "ordered_on": ["2026-10-01 12:00:00"]}
     pq.write_table(pa.table(orders), here / "orders.parquet")
-    titles = [f"{colour} {thing}" for thing in ("tea", "lamp", "boots", "atlas") for colour in ("red", "blue", "old")]
+    things = ("tea", "lamp", "boots", "atlas", "piano")
+    titles = [f"{colour} {thing}" for thing in things for colour in ("red", "blue", "green", "old")]
     (here / "items.csv").write_text("item_id,title\n" + "".join(f"i{n},{title}\n" for n, title in enumerate(titles)))
     # Twelve users walk along the shelf, each from a place of their own, an hour a step.
     steps = [
-        (user, (5 * user + step) % 12, 1_700_000_000 + 3600 * step + user) for step in range(10) for user in range(12)
+        (user, (5 * user + step) % 20, 1_700_000_000 + 3600 * step + user) for step in range(14) for user in range(12)
     ]
     lines = "".join(f"u{user},i{item},{time}\n" for user, item, time in steps)
     (here / "purchases.csv").write_text("user_id,item_id,timestamp\n" + lines)
