@@ -5,7 +5,9 @@ Weights come from safetensors only and no code of the model's repository is run.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,28 +22,60 @@ from transformers.utils.hub import cached_file
 from penchant_adapters.encoders.batches import in_halves, padded_batches
 from penchant_adapters.encoders.layout import Layout, read_layout
 
+FIGURES = "figures.json"
+"""What training writes beside a model; it decides no vector."""
 _PADDED_TOKENS = {"cuda": 65_536, "mps": 16_384, "cpu": 2_048}
 _SLICE_TEXTS = {"cuda": 1_024, "mps": 256, "cpu": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A text-embedding model, taken apart."""
+
+    name: str
+    """Identity of the model and its weights."""
+    tokenizer: Any
+    model: Any
+    """The transformer, on its device, not in training."""
+    layout: Layout
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens of a text that the model reads."""
+        positions = getattr(self.model.config, "max_position_embeddings", None) or self.layout.max_tokens
+        return min(self.layout.max_tokens, int(self.tokenizer.model_max_length), positions)
 
 
 def load_model(place: str, *, threads: int | None, device: str) -> "HuggingFaceModel":
     """Load the model *place*: a folder, a hub name, or ``NAME@REVISION``. Raises ``InvalidSetting`` when it cannot."""
     if threads is not None:
         torch.set_num_threads(threads)
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     target = _device(device)
+    with _usable(place):
+        return HuggingFaceModel(load_parts(place, target, _precision(target)))
+
+
+def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Parts:
+    """Load the parts of a model; otherwise as ``load_model``."""
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     local = Path(place).exists()
     name, _, revision = (place, "", "") if local else place.partition("@")
     source = {"revision": revision or "main", "trust_remote_code": False}
-    try:
+    with _usable(place):
         layout = read_layout(lambda file: _read_json(name, file, revision or "main"))
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, subfolder=layout.transformer, **source)
         model = transformers.AutoModel.from_pretrained(
-            name, subfolder=layout.transformer, use_safetensors=True, dtype=_precision(target), **source
+            name, subfolder=layout.transformer, use_safetensors=True, dtype=precision, **source
         )
         commit = _content_hash(Path(name)) if local else getattr(model.config, "_commit_hash", None)
         identity = f"hf:{Path(name).resolve().name if local else name}@{commit or revision or 'main'}"
-        return HuggingFaceModel(identity, tokenizer, model.eval().to(target), layout)
+        return Parts(identity, tokenizer, model.eval().to(device), layout)
+
+
+@contextmanager
+def _usable(place: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise InvalidSetting(
             f"hf:{place} cannot be used: {error}; name a folder or a hub model with safetensors weights that"
@@ -53,18 +87,15 @@ def load_model(place: str, *, threads: int | None, device: str) -> "HuggingFaceM
 class HuggingFaceModel:
     """A tokenizer and a transformer whose token states are pooled to one vector per text."""
 
-    def __init__(self, name: str, tokenizer: Any, model: Any, layout: Layout) -> None:
-        self.name = name
-        self.slice_texts = _SLICE_TEXTS[model.device.type]
+    def __init__(self, parts: Parts) -> None:
+        self.name = parts.name
+        self._tokenizer, self._model, self._layout = parts.tokenizer, parts.model, parts.layout
+        self.slice_texts = _SLICE_TEXTS[self._model.device.type]
         self.slice_bytes = 128 * self.slice_texts
-        self._tokenizer = tokenizer
-        self._model = model
-        self._layout = layout
-        positions = getattr(model.config, "max_position_embeddings", None) or layout.max_tokens
-        self._max_tokens = min(layout.max_tokens, int(tokenizer.model_max_length), positions)
-        self._padded_tokens = _PADDED_TOKENS[model.device.type]
+        self._max_tokens = parts.most_tokens
+        self._padded_tokens = _PADDED_TOKENS[self._model.device.type]
         # A model that cannot pad, or wants more than token ids, shows at start, not at a user's search.
-        self.dim = self._forward(tokenizer(["ready", "ready to encode"]), [0, 1]).shape[1]
+        self.dim = self._forward(self._tokenizer(["ready", "ready to encode"]), [0, 1]).shape[1]
 
     def encode(self, texts: Sequence[str]) -> Matrix:
         """Return one row per text, shape (len(texts), dim), not yet of unit length."""
@@ -128,6 +159,7 @@ def _content_hash(folder: Path) -> str:
     """Hash what decides the vectors. Weights too: a fine-tuned model differs from its parent in nothing else."""
     digest = blake2b(digest_size=8)
     files = sorted(p for pattern in ("**/*.json", "**/*.safetensors", "**/*.txt") for p in folder.glob(pattern))
+    files = [path for path in files if path.name != FIGURES]
     for path in files:
         digest.update(os.fsencode(path.relative_to(folder).as_posix()))
         with path.open("rb") as file:

@@ -21,6 +21,7 @@ _POOLINGS = {
     "pooling_mode_max_tokens": "max",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_POOLING_FOLDER = "1_Pooling"
 _SUPPORTED = {"Transformer", "Pooling", "Normalize"}
 
 
@@ -57,6 +58,28 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
         max_tokens=min(settings.get("max_seq_length") or MOST_TOKENS, MOST_TOKENS),
         lowercase=bool(settings.get("do_lower_case", False)),
     )
+
+
+def written_layout(layout: Layout, width: int) -> dict[str, Any]:
+    """Return the JSON of the files that say a *layout* of *width* numbers, by name: what ``read_layout`` reads.
+
+    The transformer stands in the folder itself, and vectors become unit vectors, as they do here.
+    """
+    named = (("", "Transformer"), (_POOLING_FOLDER, "Pooling"), ("2_Normalize", "Normalize"))
+    modules = [
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for number, (path, kind) in enumerate(named)
+    ]
+    modes = {key: key == _key(layout.pooling) for key in _POOLINGS}
+    return {
+        "modules.json": modules,
+        "sentence_bert_config.json": {"max_seq_length": layout.max_tokens, "do_lower_case": layout.lowercase},
+        f"{_POOLING_FOLDER}/config.json": {"word_embedding_dimension": width, **modes},
+    }
+
+
+def _key(pooling: str) -> str:
+    return next(key for key, how in _POOLINGS.items() if how == pooling)
 
 
 def _join(folder: str, name: str) -> str:
