@@ -62,14 +62,14 @@ def train_sequence(
     half what it is worth beside the score. Then it is trained anew, so long, on the whole log. A service that is
     started with PENCHANT_SEQUENCE_MODEL=models/spring uses it: no item needs to be imported again.
     """
-    from penchant_relevance.evaluation import needing_torch  # noqa: PLC0415 the command line starts without it
+    from penchant_relevance.evaluation import needing  # noqa: PLC0415 the command line starts without it
 
     console = Console(stderr=True)
     begun = time.monotonic()
     try:
         writable(json=json)
         writable_folder(out)
-        with needing_torch("a sequence model", "train"):
+        with needing("a sequence model", "train"):
             from penchant_relevance.sequences import SequenceSettings  # noqa: PLC0415
         settings = SequenceSettings(width=width, blocks=blocks, epochs=epochs, patience=patience, seed=seed)
         if width % settings.heads:

@@ -7,7 +7,8 @@ is kept of random numbers and of the schedule. Only numbers are read, from safet
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from penchant_adapters.modelfiles import GREATEST_BYTES, ModelFile
 from penchant_core.errors import InvalidSetting
 from penchant_core.sequence import version_of
 from torch import Tensor, nn
+
+from penchant_relevance.encoder.settings import EncoderSettings
+from penchant_relevance.log import Log
 
 FILE = "checkpoint.safetensors"
 _KEPT = ModelFile(
@@ -35,6 +39,14 @@ class About:
     state: str
     """Numbers of the training, as JSON."""
     version: str
+
+
+def run_of(log: Log, described: Mapping[str, Any], settings: EncoderSettings, processes: int) -> dict[str, Any]:
+    """Return what must be the same for training to go on, as it is *described*."""
+    done = {"user": log.user, "item": log.item, "time": log.time}
+    said = {"data": log.name, "log": version_of(done), "encoder": described["encoder"]}
+    tuning = blake2b(json.dumps(described["tuning"], sort_keys=True).encode(), digest_size=6).hexdigest()
+    return {**said, "tuning": tuning, "processes": processes, **asdict(settings)}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from penchant_relevance.encoder.checkpoint import Checkpoints
 from penchant_relevance.encoder.examples import Batch, Examples
 from penchant_relevance.encoder.objective import validation_loss
 from penchant_relevance.encoder.settings import EncoderSettings
-from penchant_relevance.encoder.training import Training
+from penchant_relevance.encoder.training import Stopped, Training
 from penchant_relevance.encoding import content_of
 from penchant_relevance.evaluation import Learners
 from penchant_relevance.halved import Sample, Verdict, halved, judged, sampled
@@ -125,7 +125,9 @@ class Judging:
         halves = halved(self.asks)
         first, measured = training.processes.first, None
         if first:
-            measured = _Measured(self, halves[0], training.examples, told)
+            # Of several processes the others would wait for ever for one that left.
+            alone = training.processes.count == 1
+            measured = _Measured(self, halves[0], training.examples, told, stop if alone else lambda: False)
         settings = training.settings
         while training.epoch < settings.epochs:
             title = f"epoch {training.epoch + 1} of {settings.epochs}"
@@ -153,8 +155,10 @@ class Judging:
 class _Measured:
     """Measures an encoder after an epoch."""
 
-    def __init__(self, judging: Judging, searching: set[int], examples: Examples, told: Told) -> None:
-        self._judging, self._examples, self._told = judging, examples, told
+    def __init__(
+        self, judging: Judging, searching: set[int], examples: Examples, told: Told, stop: Callable[[], bool]
+    ) -> None:
+        self._judging, self._examples, self._told, self._stop = judging, examples, told, stop
         self._apart = Apart.of(judging.asks, searching, judging.tuning, judging.content)
         self._held_out: Batch = examples.validation()
         self.plain = self._worth(judging.content)[1]
@@ -168,10 +172,16 @@ class _Measured:
         return {"validation_loss": loss, "alone": alone, "mixed": mixed}
 
     def content(self, training: Training) -> Content:
-        """Return all vectors as the encoder gives them now."""
+        """Return all vectors as the encoder gives them now. Raises ``Stopped`` where somebody wants to stop."""
+
+        def told(done: int, total: int) -> None:
+            self._told("measuring", done, total)
+            if self._stop():
+                raise Stopped
+
         log = self._judging.asks.log
         texts = [item.words for item in log.items] + list(log.texts)
-        return content_of(log, training.tower.encode(texts, lambda done, total: self._told("measuring", done, total)))
+        return content_of(log, training.tower.encode(texts, told))
 
     def _worth(self, content: Content) -> tuple[float, float]:
         """Return the measure of the content part by itself, and of the whole score."""

@@ -5,6 +5,7 @@ without gradients, then the loss, then part by part again with them; the loss is
 negatives.
 """
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 from penchant_adapters.encoders.batches import padded_batches
+from penchant_core.errors import InvalidSetting
 from torch import Tensor, nn
 
 from penchant_relevance.encoder.settings import EncoderSettings
 from penchant_relevance.encoder.tower import Tower
 from penchant_relevance.sasrec import seeded
 
+_log = logging.getLogger(__name__)
+_TOO_LITTLE = "memory does not hold one text at once; train fewer weights with --lora 16, or read fewer --tokens"
 PADDED_TOKENS = {"cuda": 65_536, "cpu": 2_048}
 """Of a part, at first."""
 
@@ -41,7 +45,7 @@ class Backward:
     def __call__(self, texts: Sequence[str], loss: Callable[[Tensor], Tensor], seed: Sequence[int]) -> float:
         """Return the loss of unit vectors (N, C) of *texts*; *seed* draws the dropout.
 
-        Out of memory, it goes on with parts of half the size; of one text a part it raises.
+        Out of memory, it goes on with parts of half the size; where one text is too much raises ``InvalidSetting``.
         """
         tokens = self.tower.tokens(texts)
         lengths = [len(ids) for ids in tokens["input_ids"]]
@@ -51,9 +55,12 @@ class Backward:
             try:
                 return self._tried(tokens, parts, loss, seed)
             except (RuntimeError, MemoryError) as error:
-                if not _exhausted(error) or (not self.whole and len(parts) == len(texts)):
+                if not _exhausted(error):
                     raise
+                if not self.whole and len(parts) == len(texts):
+                    raise InvalidSetting(_TOO_LITTLE, field="device") from error
             # Outside of the handler: the failed attempt's tensors live as long as its traceback.
+            _log.warning("out of memory with %d texts in %d parts; trying smaller ones", len(texts), len(parts))
             if self.whole:
                 self.whole = False
             else:
