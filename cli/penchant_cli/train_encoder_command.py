@@ -48,13 +48,13 @@ def train_encoder(
     ] = 256,
     hard: Annotated[
         int, typer.Option(min=0, help="Of them, alike but never liked together.", rich_help_panel=_PAIRS)
-    ] = 32,
+    ] = 0,
     temperature: Annotated[
         float, typer.Option(min=0.001, max=1.0, help="Cosines are divided by it.", rich_help_panel=_PAIRS)
-    ] = 0.05,
+    ] = 0.1,
     popularity: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Hold popular items against others less.", rich_help_panel=_PAIRS)
-    ] = 0.0,
+    ] = 1.0,
     tokens: Annotated[
         int, typer.Option(min=4, max=512, help="Of a text that training reads.", rich_help_panel=_WORDS)
     ] = 64,
@@ -83,7 +83,7 @@ def train_encoder(
     rate: Annotated[
         float | None,
         typer.Option(
-            min=1e-8, max=1.0, help="Of learning; 2e-5, with --lora 2e-4, by default.", rich_help_panel=_TRAINING
+            min=1e-8, max=1.0, help="Of learning; 1e-4, with --lora 1e-3, by default.", rich_help_panel=_TRAINING
         ),
     ] = None,
     decay: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of weights.", rich_help_panel=_TRAINING)] = 0.01,
@@ -152,7 +152,7 @@ def train_encoder(
             hard=hard,
             temperature=temperature,
             popularity=popularity,
-            rate=rate or (2e-4 if lora else 2e-5),
+            rate=rate or (1e-3 if lora else 1e-4),
             decay=decay,
             warmup=warmup,
             schedule=schedule,

@@ -136,6 +136,7 @@ class Judging:
             if measured is not None:
                 row = {"loss": loss, **measured.of(training)}
                 best = row["mixed"] > max([measured.plain, *(epoch["mixed"] for epoch in training.curve)])
+                measured.best = measured.newest if best else measured.best
                 ended = _ended([*training.curve, row], measured.plain, settings.patience)
             training.end(row, best=best)
             training.save(checkpoints)
@@ -144,7 +145,9 @@ class Judging:
         if measured is None:
             return None
         training.tower.set(training.best)
-        after = measured.content(training) if training.best_epoch else self.content
+        after = measured.best or self.content
+        if training.best_epoch and measured.best is None:
+            after = measured.content(training)
         learners = Learners(self.asks, self.tuning)
         both = tuple(Mixture(self.tuning, content, learners.counts) for content in (self.content, after))
         verdict = judged(self.asks, halves, learners, (both[0], both[1]), self.measure)
@@ -161,11 +164,14 @@ class _Measured:
         self._judging, self._examples, self._told, self._stop = judging, examples, told, stop
         self._apart = Apart.of(judging.asks, searching, judging.tuning, judging.content)
         self._held_out: Batch = examples.validation()
+        self.best: Content | None = None
+        """The vectors of the best epoch, where this process measured it."""
+        self.newest = judging.content
         self.plain = self._worth(judging.content)[1]
         """The measure with the encoder as it came."""
 
     def of(self, training: Training) -> dict[str, float]:
-        content = self.content(training)
+        self.newest = content = self.content(training)
         alone, mixed = self._worth(content)
         temperature = training.settings.temperature
         loss = validation_loss(content.items, self._held_out, self._examples, temperature)

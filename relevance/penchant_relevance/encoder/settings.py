@@ -22,13 +22,13 @@ class EncoderSettings:
     """Of a text that training reads, at most; what is applied reads as many as before."""
     history: int = 5
     """Newest things liked whose mean stands before the next one."""
-    hard: int = 32
+    hard: int = 0
     """Texts of a batch that the model took for alike and no user liked together."""
-    temperature: float = 0.05
+    temperature: float = 0.1
     """What cosines are divided by, above 0."""
-    popularity: float = 0.0
+    popularity: float = 1.0
     """0–1: how much popular items, which stand in more batches, are held against others less."""
-    rate: float = 2e-5
+    rate: float = 1e-4
     decay: float = 0.01
     warmup: float = 0.1
     """Part of all steps, 0–1, in which the rate grows."""

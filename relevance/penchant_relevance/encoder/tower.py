@@ -9,13 +9,13 @@ Shapes: B texts, T tokens, C numbers of a vector.
 import copy
 import json
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peft
 import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
 from penchant_adapters.encoders.huggingface import HuggingFaceModel, Parts, load_parts, pool
@@ -48,6 +48,8 @@ class Tower:
             if isinstance(module, nn.Dropout):
                 module.p = settings.dropout
         if settings.lora:
+            import peft  # noqa: PLC0415 takes seconds
+
             adapters = peft.LoraConfig(
                 r=settings.lora,
                 lora_alpha=2 * settings.lora,
@@ -55,7 +57,10 @@ class Tower:
                 target_modules="all-linear",
                 exclude_modules=r".*pooler.*",
             )
-            model = peft.get_peft_model(model, adapters)
+            with warnings.catch_warnings():
+                # PEFT asks by a name that transformers is about to give up.
+                warnings.simplefilter("ignore", FutureWarning)
+                model = peft.get_peft_model(model, adapters)
         self.model = model
 
     @property
@@ -113,7 +118,7 @@ class Tower:
 
     def merged(self) -> Any:
         """Return a transformer with the adapters in its weights; it stands alone."""
-        return self.model.merge_and_unload() if isinstance(self.model, peft.PeftModel) else self.model
+        return self.model if self.model is self.parts.model else self.model.merge_and_unload()
 
     def write(self, folder: Path, beside: Mapping[str, bytes]) -> None:
         """Write the encoder in the layout of sentence-transformers, with files *beside* it, its weights last.
