@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -16,13 +17,12 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def write_tiny_encoder(folder: Path, words: Iterable[str], seed: int = 1) -> Path:
     """Write a BERT of 32 numbers and two layers that knows *words*, as a plain transformer; return its folder."""
     vocabulary = {word: number for number, word in enumerate((*SPECIAL, *dict.fromkeys(words)))}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106 no password
-    tokenizer.pre_tokenizer = Whitespace()  # type: ignore[assignment]  # its stubs say otherwise
-    tokenizer.post_processor = TemplateProcessing(  # type: ignore[assignment]
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=32, **names).save_pretrained(folder)
+    fast: Any = PreTrainedTokenizerFast
+    fast(tokenizer_object=tokenizer, model_max_length=32, **names).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertModel(

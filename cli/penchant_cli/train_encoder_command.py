@@ -252,7 +252,8 @@ class _Run:
         asks = self.plan.asks(self.log, tuning.weights, validation=True)
         examples = Examples(asks, self.settings, tuning.scoring.rank_decay)
         words = [item.words for item in self.log.items]
-        training = Training(tower, examples, HardNegatives(examples, content.items), words, self.processes)
+        hard = HardNegatives(examples, content.items) if self.settings.hard else None
+        training = Training(tower, examples, hard, words, self.processes)
         return training, Judging(asks, content, tuning, self.plan.measures[0])
 
     def _chosen(

@@ -27,9 +27,9 @@ class Training:
     """One run."""
 
     def __init__(
-        self, tower: Tower, examples: Examples, hard: HardNegatives, texts: list[str], processes: Processes
+        self, tower: Tower, examples: Examples, hard: HardNegatives | None, texts: list[str], processes: Processes
     ) -> None:
-        """*texts*: the words of the log's items."""
+        """*hard*: where a batch has hard negatives; *texts*: the words of the log's items."""
         self.settings: EncoderSettings = examples.settings
         self.tower, self.examples, self.processes = tower, examples, processes
         self._hard, self._texts = hard, texts
@@ -76,7 +76,7 @@ class Training:
         """Return the loss of a step, and whether anybody wants to stop."""
         settings, seed = self.settings, (self.settings.seed, 3, self.epoch, number, self.processes.number)
         random = np.random.default_rng(seed)
-        if settings.hard:
+        if self._hard is not None:
             batch = self._hard.added(batch, settings.hard, random)
         texts = [augmented(self._texts[item], settings, self.tower.mask, random) for item in batch.items]
         self.optimizer.zero_grad(set_to_none=True)
