@@ -56,7 +56,7 @@ class Training:
         for number in range(self.step, len(batches)):
             begun = time.monotonic()
             rate = rate_at((self.epoch + (number + 1) / len(batches)) / self.settings.epochs, self.settings)
-            loss, stopped = self._step(batches[number], number, rate, stop())
+            loss, stopped = self._step(batches[number], number, rate, stop)
             self.step, self.losses = number + 1, [*self.losses, loss]
             self.pairs += len(batches[number]) * self.processes.count
             self.seconds += time.monotonic() - begun
@@ -72,7 +72,7 @@ class Training:
         shared: list[Batch] = batches + (batches * count)[:missing]
         return shared[self.processes.number :: count]
 
-    def _step(self, batch: Batch, number: int, rate: float, stop: bool) -> tuple[float, bool]:
+    def _step(self, batch: Batch, number: int, rate: float, stop: Callable[[], bool]) -> tuple[float, bool]:
         """Return the loss of a step, and whether anybody wants to stop."""
         settings, seed = self.settings, (self.settings.seed, 3, self.epoch, number, self.processes.number)
         random = np.random.default_rng(seed)
@@ -85,7 +85,7 @@ class Training:
             lambda vectors: pulled(vectors, batch, self.examples, settings.temperature, settings.popularity),
             seed,
         )
-        flags = torch.tensor([loss, float(stop)], device=self.tower.device)
+        flags = torch.tensor([loss, float(stop())], device=self.tower.device)
         gradients = [weight.grad for weight in self.tower.learning().values() if weight.grad is not None]
         self.processes.mean([*gradients, flags])
         nn.utils.clip_grad_norm_(self.tower.learning().values(), settings.clip)
