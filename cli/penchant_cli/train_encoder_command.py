@@ -265,7 +265,7 @@ class _Run:
             task = shown.add_task("measuring", total=None)
 
             def told(what: str, done: int, total: int) -> None:
-                best = "".join(f", best {max(e['mixed'] for e in training.curve):.4f}" for _ in training.curve[:1])
+                best = f", best {max(epoch['mixed'] for epoch in training.curve):.4f}" if training.curve else ""
                 loss = f", loss {training.losses[-1]:.3f}" if training.losses else ""
                 shown.update(task, description=f"{what}{loss}{best}", completed=done, total=total)
 

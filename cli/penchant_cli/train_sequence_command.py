@@ -115,10 +115,13 @@ def _chosen(
 
 
 def _figures(choice: "SequenceChoice", seconds: float) -> dict[str, Any]:
+    from penchant_relevance.costs import peak_bytes  # noqa: PLC0415 with torch
+
     network = choice.network
     parameters = sum(each.numel() for each in network.parameters())
     device = network.items.weight.device.type
-    return {"seconds": round(seconds, 1), "parameters": parameters, "device": device, **choice.figures()}
+    costs = {"parameters": parameters, "device": device, "peak_bytes": peak_bytes(network.items.weight.device)}
+    return {"seconds": round(seconds, 1), **costs, **choice.figures()}
 
 
 def _whole(

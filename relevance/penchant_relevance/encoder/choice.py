@@ -138,9 +138,10 @@ class Judging:
                 best = row["mixed"] > max([measured.plain, *(epoch["mixed"] for epoch in training.curve)])
                 measured.best = measured.newest if best else measured.best
                 ended = _ended([*training.curve, row], measured.plain, settings.patience)
+            row, best, ended = training.processes.told((row, best, ended))
             training.end(row, best=best)
             training.save(checkpoints)
-            if training.processes.told(ended):
+            if ended:
                 break
         if measured is None:
             return None
