@@ -120,7 +120,8 @@ def test_what_the_user_likes_and_what_says_the_same_is_not_held_against_the_targ
     events = [did(u, item, 10 * step + u) for u in range(40) for step, item in enumerate((0, 1, 3, 4))]
     events += [did(u, item, 10 * step + u) for u in range(40, 80) for step, item in enumerate((2, 1, 5, 4))]
     examples = examples_of(log_of("l", things, events))
-    everything = examples.validation()
+    (everything,) = examples.epoch(0)
+    assert {0, 2} <= set(everything.items.tolist())
     hidden = no_candidates(everything, examples)
     seen = {0: {0, 1}, 1: {2, 1}}
     for row, (target, user) in enumerate(zip(everything.items[everything.target], everything.users, strict=True)):
