@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -14,22 +13,23 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def write_tiny_encoder(folder: Path, words: Iterable[str], seed: int = 1) -> Path:
-    """Write a BERT of 32 numbers and two layers that knows *words*, as a plain transformer; return its folder."""
+def write_tiny_encoder(folder: Path, words: Iterable[str], seed: int = 1, layers: int = 2) -> Path:
+    """Write a BERT of 32 numbers that knows *words*, as a plain transformer; return its folder."""
     vocabulary = {word: number for number, word in enumerate((*SPECIAL, *dict.fromkeys(words)))}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    fast: Any = PreTrainedTokenizerFast
-    fast(tokenizer_object=tokenizer, model_max_length=32, **names).save_pretrained(folder)
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, model_max_length=32, **names
+    ).save_pretrained(folder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertModel(
             BertConfig(
                 vocab_size=len(vocabulary),
                 hidden_size=32,
-                num_hidden_layers=2,
+                num_hidden_layers=layers,
                 num_attention_heads=2,
                 intermediate_size=64,
                 max_position_embeddings=32,

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from penchant_adapters.encoders.huggingface import FIGURES
+from penchant_adapters.encoders.source import FIGURES
 
-from penchant_relevance.sequence_card import judged_words, training_curves
+from penchant_relevance import cards
+from penchant_relevance.sequence_card import training_curves
 
 
 def beside(name: str, url: str, figures: Mapping[str, Any]) -> dict[str, bytes]:
@@ -30,11 +31,11 @@ def licence_of(url: str) -> str:
 
 
 def _card(name: str, url: str, figures: Mapping[str, Any]) -> str:
-    log, settings, licence = figures["log"], figures["settings"], licence_of(url)
+    settings, licence = figures["settings"], licence_of(url)
     front = ["library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     front += [f"license: {licence}"] if licence else []
     how = f"adapters of rank {settings['lora']}, merged" if settings["lora"] else "all weights"
-    told = f"{log['events']:,} events of {log['users']:,} users on {log['items']:,} items"
+    then = "Nothing from the validation window on was learnt from, so `penchant eval --encoder` measures it fairly."
     memory = f"{figures['peak_bytes'] / 2**30:.1f} GiB at most"
     says = f"which is `{licence}`" if licence else "look it up there"
     return f"""---
@@ -51,12 +52,12 @@ sentence-transformers.
 |---|---|
 | came from | `{figures["encoder"]}` |
 | licence | that of the model it came from, {says}; what it learnt from the log is yours |
-| learnt from | {figures["data"]}: {figures["pairs"]:,} pairs out of {told} |
+{cards.learnt_from(figures)}
+| pairs | {figures["pairs"]:,}, those of all epochs together |
 | epochs | {settings["epochs"]}, chosen on {figures["halves"][0]:,} asks of the validation window |
 | took | {figures["pairs_per_second"]:,.0f} pairs/s, {memory}, on {figures["device"]} |
 
-{judged_words(figures, "with the model it came from", "with this one")} Nothing from the validation window on was learnt
-from, so `penchant eval --encoder hf:FOLDER` measures it fairly.
+{cards.judged(figures, "fine-tuning", then)}
 
 ![How training went](curves.svg)
 

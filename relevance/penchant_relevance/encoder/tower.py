@@ -11,15 +11,16 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
-from penchant_adapters.encoders.huggingface import HuggingFaceModel, Parts, load_parts, pool
+from penchant_adapters.encoders.huggingface import Parts, TorchNetwork, load_parts, pool
 from penchant_adapters.encoders.layout import written_layout
+from penchant_adapters.encoders.source import kind_of
+from penchant_adapters.encoders.tokenized import TokenizedModel
 from penchant_adapters.encoders.worker import MAX_CHARACTERS
 from penchant_adapters.wholefiles import write_whole
 from penchant_core.errors import InvalidSetting
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from penchant_relevance.counting import Floats32
 from penchant_relevance.encoder.settings import EncoderSettings
 
+_WHICH = "name a transformer, a folder or a hub model, such as hf:sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS = "model.safetensors"
 STEP = 512
 """Texts between two reports of progress."""
@@ -106,13 +108,14 @@ class Tower:
     def encode(self, texts: Sequence[str], told: Callable[[int, int], None] = lambda *_: None) -> Floats32:
         """Return what a service would be given for texts: unit rows (texts, C); *told* hears how many are done."""
         self.model.eval()
-        encoder = HuggingFaceModel(replace(self.parts, model=self.model))
-        parts = [np.empty((0, encoder.dim), np.float32)]
+        parts, network = self.parts, TorchNetwork(self.model, self.parts.layout.pooling)
+        encoder = TokenizedModel(parts.name, parts.tokenizer, network, parts.layout, parts.most_tokens)
+        found = [np.empty((0, encoder.dim), np.float32)]
         for start in range(0, len(texts), STEP):
             with mixed(self.device):
-                parts.append(encoder.encode([text[:MAX_CHARACTERS] for text in texts[start : start + STEP]]))
+                found.append(encoder.encode([text[:MAX_CHARACTERS] for text in texts[start : start + STEP]]))
             told(min(len(texts), start + STEP), len(texts))
-        rows = np.concatenate(parts)
+        rows = np.concatenate(found)
         unit: Floats32 = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return unit
 
@@ -151,10 +154,9 @@ def mixed(device: torch.device) -> torch.autocast:
 def opened_tower(url: str, settings: EncoderSettings, device: torch.device) -> Tower:
     """Load the encoder of a URL to be trained. Raises ``InvalidSetting`` where it cannot be."""
     scheme, _, place = url.partition(":")
-    if scheme != "hf" or not place:
-        raise InvalidSetting(
-            f"{url} cannot be trained: name a transformer, a folder or a hub model, such as"
-            " hf:sentence-transformers/all-MiniLM-L6-v2",
-            field="encoder",
-        )
-    return Tower(load_parts(place, device, torch.float32), settings)
+    if scheme != "hf" or not place or kind_of(place) != "huggingface":
+        raise InvalidSetting(f"{url} cannot be trained: {_WHICH}", field="encoder")
+    parts = load_parts(place, device, torch.float32)
+    if parts.layout.dense:
+        raise InvalidSetting(f"{url} has layers behind the pooling and cannot be trained: {_WHICH}", field="encoder")
+    return Tower(parts, settings)
