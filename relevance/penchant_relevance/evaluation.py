@@ -99,12 +99,12 @@ class Learners:
 
 
 @contextmanager
-def needing_torch(what: str, option: str) -> Iterator[None]:
+def needing(what: str, option: str, extra: str = "torch") -> Iterator[None]:
     """Say which extra brings what cannot be imported inside the block. Raises ``InvalidSetting``."""
     try:
         yield
     except ImportError as error:
-        missing = f"{what} needs {error.name}; run pip install 'penchant[torch]', or leave it out"
+        missing = f"{what} needs {error.name}; run pip install 'penchant[{extra}]', or leave it out"
         raise InvalidSetting(missing, field=option) from error
 
 
@@ -243,7 +243,7 @@ class Evaluation:
 
     def _sequence(self) -> "SequenceChoice":
         """Return for how long a sequence model does best on the validation targets, and how loud it is then."""
-        with needing_torch("a sequence model", "with_sequence"):
+        with needing("a sequence model", "with_sequence"):
             from penchant_relevance.sequence_choice import choose  # noqa: PLC0415 torch is an extra
         told = "sequence model, how long"
         heard = lambda done, total, *_: self.progress(told, done, total)  # noqa: E731 shorter than a function
@@ -257,7 +257,7 @@ class Evaluation:
 
     def _sasrec(self) -> "Choice":
         """Return the settings and epochs with which SASRec does best on the validation targets."""
-        with needing_torch("SASRec", "with_sasrec"):
+        with needing("SASRec", "with_sasrec"):
             from penchant_relevance.sasrec_choice import choose  # noqa: PLC0415 torch is an extra
         return choose(self._choosing, self.plan.measures[0], self.progress)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from penchant_core.covisitation import aged
 from penchant_core.sequence import SequenceModel
 from penchant_core.together import reading
-from penchant_core.tuning import Tuning
+from penchant_core.tuning import Scoring, Tuning
 from penchant_core.voices import Source, voices_of
 
 from penchant_relevance.asks import Ask
@@ -75,6 +75,16 @@ def said(asks: Sequence[Ask], content: Content, tuning: Tuning) -> Said:
         for rows in (items, praise, blame):
             rows.end()
     return Said(items.matrix(), praise.matrix(), blame.matrix())
+
+
+def tastes(spoken: Said, content: Floats32, scoring: Scoring) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Return the signed weights of the vectors behind the content part: (asks, items) and (asks, texts).
+
+    *content*: content_k of every item as a source, shape (items,), as ``factors`` gives it.
+    """
+    dislike = np.float32(scoring.dislike)
+    items = spoken.items.maximum(0) @ sp.diags(content) + spoken.items.minimum(0) * dislike
+    return items.tocsr(), (spoken.praise * np.float32(scoring.content) + spoken.blame * dislike).tocsr()
 
 
 class _Rows:
@@ -174,11 +184,11 @@ class Mixture:
         scoring, counts = self.tuning.scoring, self.counts
         content, together = factors(counts, self.tuning, asks[0].now)
         spoken = said(asks, self.content, self.tuning)
-        liked, dislike = spoken.items.maximum(0), np.float32(scoring.dislike)
-        taste = (liked @ sp.diags(content) + spoken.items.minimum(0) * dislike) @ self.content.items
-        if spoken.praise.nnz or spoken.blame.nnz:
-            words = spoken.praise * np.float32(scoring.content) + spoken.blame * dislike
-            taste = taste + words @ self.content.texts
+        liked = spoken.items.maximum(0)
+        items, texts = tastes(spoken, content, scoring)
+        taste = items @ self.content.items
+        if texts.nnz:
+            taste = taste + texts @ self.content.texts
         found = taste @ self.content.items.T
         if scoring.together:
             found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()

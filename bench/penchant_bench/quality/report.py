@@ -176,7 +176,7 @@ def tuned(measurement: Mapping[str, Any]) -> Iterator[str]:
 
 
 def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the Markdown lines of one thing learnt and judged, whose kind is ``sequence`` or ``together``."""
+    """Yield the Markdown lines of one thing learnt and judged: ``encoder``, ``sequence`` or ``together``."""
     found, settings = measurement["figures"], measurement["figures"]["settings"]
     searched, judging = found["halves"]
     worth = "a clear gain" if found["clear"] else "perhaps chance" if found["better"] else "off: no gain"
@@ -186,11 +186,18 @@ def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
     yield f"| score there is | {found['default']:.4f} |"
     if measurement["kind"] == "together":
         chosen = f"weights, λ = {settings['penalty']:g}, r = {settings['rank_decay']:g}, δ = {settings['weight']:g}"
+    elif measurement["kind"] == "encoder":
+        begun = measurement["settings"]["encoder"]
+        chosen = f"{begun} fine-tuned, {settings['epochs']} of {len(found['curve'])} epochs"
     else:
         chosen = f"the model, weight {found['weight']:g}, {settings['epochs']} of {len(found['curve'])} epochs"
     yield f"| with {chosen} | {found['mixed']:.4f} |"
     yield f"| lead | {lead_of(found['lead'])} |"
     took = f"{found['seconds']:,.0f} s in all, " if "seconds" in found else ""
+    if "pairs_per_second" in found:
+        took += f"{found['pairs_per_second']:,.0f} pairs/s on {found['device']}, "
+    if found.get("peak_bytes"):
+        took += f"{found['peak_bytes'] / 2**30:.1f} GiB at most, "
     yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")
 
 
