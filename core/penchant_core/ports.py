@@ -93,6 +93,16 @@ class Tally(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LittleKnown:
+    """Items that few came to."""
+
+    visits: float
+    """Fewer than these, on the scale of the counts."""
+    limit: int
+    """Of them so many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A question to the catalogue."""
 
@@ -112,6 +122,8 @@ class Query:
     """What a sequence model expects, times its weight, shape (width,); a search of its own."""
     limit: int | None = None
     """Candidates wanted, the best by score; none: all that were found."""
+    little_known: LittleKnown | None = None
+    """Besides, of all that were found the best that are little known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +136,8 @@ class Candidate:
     """Co-visitation and popularity together."""
     learned: float = 0.0
     """What a sequence model gives."""
+    visits: float | None = None
+    """Its visits, on the scale of the counts; told where the query asks for little-known ones."""
 
     @property
     def score(self) -> float:
