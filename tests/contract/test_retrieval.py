@@ -165,7 +165,7 @@ async def test_little_known_candidates_come_besides_the_best_with_their_visits(o
     few, besides = 10.0, 0
     async with opened() as stores:
         await fill(stores, known)
-        for seed in SEEDS:
+        for seed in SEEDS[:20]:
             query = some_query(seed)
             everything = await stores.retriever.candidates(query)
             assert all(one.visits is None for one in everything)
@@ -179,7 +179,7 @@ async def test_little_known_candidates_come_besides_the_best_with_their_visits(o
             little = [one.score for one in others if known[one.item_id].counts.visits < few][:3]
             assert [one.score for one in found[len(best) :]] == pytest.approx(little, abs=EXACT)
             besides += len(little)
-    assert besides > len(SEEDS)
+    assert besides > 20
 
 
 @pytest.mark.parametrize("reopen", [False, True])
