@@ -22,8 +22,9 @@ from penchant_relevance.baselines import (
     interactions,
 )
 from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
+from penchant_relevance.exploring import Explored
 from penchant_relevance.log import Indices, Log, lately
-from penchant_relevance.measure import Look, Model, Outcome, figures, measured
+from penchant_relevance.measure import SHOWN, Look, Model, Outcome, figures, measured
 from penchant_relevance.plans import LIVE, Plan
 from penchant_relevance.scoring import Content, Learned, Mixture
 
@@ -39,6 +40,8 @@ TRAINED = "Penchant, trained"
 """With a sequence model beside the score."""
 TOGETHER = "Penchant, learned together"
 """With weights between items, fitted on the log, on top of the counts."""
+EXPLORED = "Penchant, exploring"
+"""With a share of every list given to little-known items."""
 Progress = Callable[[str, int, int], None]
 """Hears what is measured or trained, how many asks or epochs are done, and of how many."""
 Learn = Callable[[Indices], None]
@@ -181,6 +184,8 @@ class Evaluation:
     """The model that read the words."""
     with_together: bool = False
     """Measure the score with learned weights between items too, fitted on what comes before the asks."""
+    explore: float = 0.0
+    """Measure lists with this share of places explored too, 0–.5; 0: not."""
     fitted: dict[str, "SequenceModel"] = field(default_factory=dict, init=False)
     """Variant → the sequence model that ``run`` trained for it."""
 
@@ -222,6 +227,9 @@ class Evaluation:
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
         if chosen.together is not None:
             models[TOGETHER] = chosen.together.beside(Mixture(self.tuning, self.content, counts), asks)
+        if all_models and self.explore:
+            size = max(SHOWN, *(measure.size for measure in self.plan.measures))
+            models[EXPLORED] = Explored(Mixture(self.tuning, self.content, counts), self.explore, size)
         if all_models:
             models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
             if chosen.half_life is not None:

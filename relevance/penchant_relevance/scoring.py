@@ -56,6 +56,12 @@ class Said:
     blame: sp.csr_matrix
     """Disapproving words, shape (asks, texts)."""
 
+    @property
+    def nothing(self) -> NDArray[np.bool_]:
+        """Of whom nothing is known that speaks for anything, shape (asks,)."""
+        approving = self.items.maximum(0).getnnz(axis=1) + self.praise.getnnz(axis=1)
+        return np.asarray(approving == 0)
+
 
 def said(asks: Sequence[Ask], content: Content, tuning: Tuning) -> Said:
     """Return what the ledgers of *asks* say."""
@@ -147,24 +153,30 @@ class Mixture:
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
         scoring, counts = self.tuning.scoring, self.counts
-        content, together = factors(counts, self.tuning, asks[0].now)
         spoken = said(asks, self.content, self.tuning)
-        liked, dislike = spoken.items.maximum(0), np.float32(scoring.dislike)
-        taste = (liked @ sp.diags(content) + spoken.items.minimum(0) * dislike) @ self.content.items
-        if spoken.praise.nnz or spoken.blame.nnz:
-            words = spoken.praise * np.float32(scoring.content) + spoken.blame * dislike
-            taste = taste + words @ self.content.texts
-        found = taste @ self.content.items.T
+        found = self.taste(spoken, asks[0].now) @ self.content.items.T
         if scoring.together:
+            _, together = factors(counts, self.tuning, asks[0].now)
+            liked = spoken.items.maximum(0)
             found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()
         if self.learned is not None and (weight := self.learned.model.about.weight * scoring.learned):
             found += np.float32(weight) * self.learned.scores(histories(asks, self.content, self.tuning))
         if scoring.popularity:
             found += np.float32(scoring.popularity) * np.log1p(counts.visits)
         # Somebody of whom nothing is known gets what is popular.
-        unknown = liked.getnnz(axis=1) + spoken.praise.getnnz(axis=1) == 0
-        found[unknown] = np.log1p(counts.visits)
+        found[spoken.nothing] = np.log1p(counts.visits)
         return np.asarray(found, np.float32)
+
+    def taste(self, spoken: Said, now: int) -> Floats32:
+        """Return what the ledgers of a block say of content, shape (asks, dim): see ``Interests.content``."""
+        scoring = self.tuning.scoring
+        content, _ = factors(self.counts, self.tuning, now)
+        liked, dislike = spoken.items.maximum(0), np.float32(scoring.dislike)
+        found = (liked @ sp.diags(content) + spoken.items.minimum(0) * dislike) @ self.content.items
+        if spoken.praise.nnz or spoken.blame.nnz:
+            words = spoken.praise * np.float32(scoring.content) + spoken.blame * dislike
+            found = found + words @ self.content.texts
+        return np.asarray(found)
 
     def _against_popularity(self) -> Floats32:
         visits = self.counts.visits

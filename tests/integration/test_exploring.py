@@ -122,15 +122,15 @@ async def test_without_a_share_nothing_is_drawn_told_or_logged_and_a_profile_may
     async with served(store, profiles=tmp_path / "profiles") as client:
         await visited(client)
         await client.record("u", "like", "tent")
-        asked = [{"user_id": user, "page_size": size} for user in ("u", "stranger") for size in (3, 20)]
+        asked = [(user, size) for user in ("u", "stranger") for size in (3, 20)]
         with capture_logs() as lines:
-            plain = [await client.recommend(**each) for each in asked]
+            plain = [await client.recommend(user, page_size=size) for user, size in asked]
         assert not explored(lines)
         with capture_logs() as lines:
-            bold = [await client.recommend(**each, profile="bold") for each in asked]
+            bold = [await client.recommend(user, page_size=size, profile="bold") for user, size in asked]
         assert [line["profile"] for line in explored(lines)] == ["bold@7"] * len(asked)
     async with served(store, scoring=Scoring(explore=0.0, explore_until=1_000.0)) as client:
-        assert written(plain) == written([await client.recommend(**each) for each in asked])
+        assert written(plain) == written([await client.recommend(user, page_size=size) for user, size in asked])
         found = await client.lists.SearchItems(SearchItemsRequest(query="fruit"))
     async with served(store, scoring=BOLD) as client:
         similar = await client.lists.SimilarItems(SimilarItemsRequest(item_id="tent"))

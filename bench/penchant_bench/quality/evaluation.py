@@ -21,7 +21,7 @@ from rich.text import Text
 
 from penchant_bench import figures
 from penchant_bench.quality import datasets, studies
-from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement, asked, cell, covered, measures
+from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement, asked, cell, covered, explored, measures
 from penchant_bench.quality.service import ServiceMeasurement
 from penchant_bench.quality.study import Asking
 
@@ -44,12 +44,14 @@ class Evaluation:
     """With a sequence model, trained on what comes before the asks, too."""
     with_together: bool = False
     """With learned weights between items, fitted on what comes before the asks, too."""
+    explore: float = 0.0
+    """With this share of places explored, too; 0: not."""
 
     @property
     def more_than_offline(self) -> bool:
         """Tell whether anything is wanted that only logs can be asked."""
         trained = self.with_ease or self.with_sasrec or self.with_sequence or self.with_together
-        return self.through_service or self.late or trained
+        return self.through_service or self.late or trained or bool(self.explore)
 
     def of_public(self, name: str, folder: Path | None, console: Console) -> dict[str, Any]:
         """Return what is written of a public data set. Raises ``InvalidSetting`` for one that is not there."""
@@ -85,6 +87,7 @@ class Evaluation:
                 with_sequence=self.with_sequence,
                 encoder=model,
                 with_together=self.with_together,
+                explore=self.explore,
             )
             found = offline.run()
             if self.through_service:
@@ -121,7 +124,12 @@ def table(title: str, models: Mapping[str, Mapping[str, Any]]) -> Table:
     shown = f"{title}: {asked(models)}, 95 % intervals"
     # Four columns with their intervals fit on eighty characters, and a log's name is no markup.
     style: Any = {"box": SIMPLE_HEAD, "show_edge": False, "padding": (0, 0, 0, 1), "title_justify": "left"}
-    found = Table(title=Text(shown), caption=agreement(models) or None, caption_justify="left", **style)
+    found = Table(
+        title=Text(shown),
+        caption=" ".join(filter(None, (agreement(models), explored(models)))) or None,
+        caption_justify="left",
+        **style,
+    )
     found.add_column("model")
     for measure in [*measures(models), *covered(models)]:
         found.add_column(measure, justify="right")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
+from penchant_relevance.evaluation import EXPLORED, OURS, TOGETHER, TRAINED
 
 SERVED, SERVED_TRAINED = f"{OURS}, through the service", f"{TRAINED}, through the service"
 
@@ -82,6 +82,18 @@ def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     return " ".join(told)
 
 
+def explored(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what exploring costs and who gains, or nothing where it was not measured."""
+    if EXPLORED not in models:
+        return ""
+    plain, found, measure = models[OURS], models[EXPLORED], measures(models)[0]
+    cost = f"{measure} {found[measure]['mean'] / plain[measure]['mean'] - 1.0:+.1%}, " if plain[measure]["mean"] else ""
+    looks = (f"{name} {plain[name]:.1%} → {found[name]:.1%}" for name in ("new@10", "coverage@10"))
+    return (
+        f"Exploring: {cost}{', '.join(looks)}, novelty@10 {plain['novelty@10']:.2f} → {found['novelty@10']:.2f} bits."
+    )
+
+
 def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of one measurement's file, whose kind is ``quality``."""
     settings = measurement["settings"]
@@ -98,7 +110,7 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
             late[variant] = models[OURS]
             continue
         yield from _compared(variant, models)
-        for remark in (agreement(models), PUBLISHED.get((data, variant), "")):
+        for remark in (agreement(models), explored(models), PUBLISHED.get((data, variant), "")):
             if remark:
                 yield from (remark, "")
     if late:

@@ -124,7 +124,9 @@ def _models(main: Variant) -> Iterator[str]:
     if leads:
         caption = "How far Penchant is ahead, over the same users, with the 95 % interval of the difference"
         yield table(caption, ["against", *main.measures], leads)
-    served = next((name for name in main.models if name != OURS and name.startswith(OURS)), None)
+    served = next(
+        (name for name in main.models if name.startswith(OURS) and name.endswith("through the service")), None
+    )
     if served:
         own, other = main.ours, main.models[served]
         apart = (f"{escape(one)} {signed(other[one]['mean'] - own[one]['mean'])}" for one in main.measures)
@@ -223,7 +225,7 @@ def _looks(main: Variant) -> Iterator[str]:
 def _look(value: float | None, look: str) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if look.startswith("coverage") else f"{value:.2f}"
+    return f"{value:.1%}" if look.startswith(("coverage", "new")) else f"{value:.2f}"
 
 
 def _told(rows: Sequence[Bar]) -> str:
