@@ -92,6 +92,14 @@ def eval_command(
             min=0.0, max=0.5, metavar="SHARE", help="Also with this share of places explored.", rich_help_panel=_HOW
         ),
     ] = 0.0,
+    explanations: Annotated[
+        bool,
+        typer.Option(
+            "--explanations",
+            help="Also whether what explanations name is what costs most when left out.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     late: Annotated[
         bool,
         typer.Option("--late", help="Also with all learnt 30 s, 1 h, 1 day late, or never.", rich_help_panel=_HOW),
@@ -129,7 +137,7 @@ def eval_command(
 
     beside = (with_ease or all_sets, with_sasrec or all_sets)
     learnt = (late or all_sets, with_sequence or all_sets, with_together or all_sets)
-    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt, explore)
+    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt, explore, explanations)
     try:
         writable(json=json, html=html)
         if own.items is not None or own.events is not None:
@@ -147,7 +155,7 @@ def eval_command(
                 _tell(wanted.of_public(each, data, Console(stderr=True)), to, None)
         elif name:
             if name in studies.STUDIES and (html or wanted.more_than_offline):
-                only = "is measured offline only: leave out --html, --late, --with-…, --explore and --through"
+                only = "is measured offline only: leave out --html, --late, --with-…, --ex… and --through"
                 raise InvalidSetting(f"{name} {only}", field="name")
             _tell(wanted.of_public(name, data, Console(stderr=True)), json, html)
         else:

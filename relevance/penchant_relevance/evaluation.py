@@ -22,6 +22,7 @@ from penchant_relevance.baselines import (
     interactions,
 )
 from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
+from penchant_relevance.explaining import SAMPLE, Explaining
 from penchant_relevance.exploring import Explored
 from penchant_relevance.log import Indices, Log, lately
 from penchant_relevance.measure import SHOWN, Look, Model, Outcome, figures, measured
@@ -186,8 +187,12 @@ class Evaluation:
     """Measure the score with learned weights between items too, fitted on what comes before the asks."""
     explore: float = 0.0
     """Measure lists with this share of places explored too, 0–.5; 0: not."""
+    explanations: bool = False
+    """Look also whether the explanations of the score hold."""
     fitted: dict[str, "SequenceModel"] = field(default_factory=dict, init=False)
     """Variant → the sequence model that ``run`` trained for it."""
+    explained: dict[str, Explaining] = field(default_factory=dict, init=False)
+    """Variant → what ``run`` saw of its explanations."""
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Return figures by variant (``live``, ``frozen`` and others), model and measure.
@@ -212,6 +217,8 @@ class Evaluation:
             for name, figure in chosen.figures().items():
                 if name in outcomes:
                     found[variant][name] |= figure
+            if variant in self.explained and (seen := self.explained[variant].figures()):
+                found[variant][OURS]["explanations"] = seen
         return found
 
     def _outcomes(self, variant: str, asks: Asks, chosen: Chosen, *, all_models: bool) -> dict[str, Outcome]:
@@ -222,6 +229,10 @@ class Evaluation:
             for name, tuning in mixtures(self.tuning, self.log).items()
             if all_models or name == OURS
         }
+        if all_models and self.explanations:
+            every = max(1, -(-asks.size() // SAMPLE))
+            self.explained[variant] = Explaining(Mixture(self.tuning, self.content, counts), self.log, every)
+            models[OURS] = self.explained[variant]
         if chosen.sequence is not None:
             learned = self._learned(variant, asks, chosen.sequence)
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)

@@ -21,7 +21,17 @@ from rich.text import Text
 
 from penchant_bench import figures
 from penchant_bench.quality import datasets, studies
-from penchant_bench.quality.report import SERVED, SERVED_TRAINED, agreement, asked, cell, covered, explored, measures
+from penchant_bench.quality.report import (
+    SERVED,
+    SERVED_TRAINED,
+    agreement,
+    asked,
+    cell,
+    covered,
+    explained,
+    explored,
+    measures,
+)
 from penchant_bench.quality.service import ServiceMeasurement
 from penchant_bench.quality.study import Asking
 
@@ -46,12 +56,14 @@ class Evaluation:
     """With learned weights between items, fitted on what comes before the asks, too."""
     explore: float = 0.0
     """With this share of places explored, too; 0: not."""
+    explanations: bool = False
+    """Whether explanations hold, too."""
 
     @property
     def more_than_offline(self) -> bool:
         """Tell whether anything is wanted that only logs can be asked."""
         trained = self.with_ease or self.with_sasrec or self.with_sequence or self.with_together
-        return self.through_service or self.late or trained or bool(self.explore)
+        return self.through_service or self.late or trained or self.explanations or self.explore > 0.0
 
     def of_public(self, name: str, folder: Path | None, console: Console) -> dict[str, Any]:
         """Return what is written of a public data set. Raises ``InvalidSetting`` for one that is not there."""
@@ -88,6 +100,7 @@ class Evaluation:
                 encoder=model,
                 with_together=self.with_together,
                 explore=self.explore,
+                explanations=self.explanations,
             )
             found = offline.run()
             if self.through_service:
@@ -126,7 +139,7 @@ def table(title: str, models: Mapping[str, Mapping[str, Any]]) -> Table:
     style: Any = {"box": SIMPLE_HEAD, "show_edge": False, "padding": (0, 0, 0, 1), "title_justify": "left"}
     found = Table(
         title=Text(shown),
-        caption=" ".join(filter(None, (agreement(models), explored(models)))) or None,
+        caption=" ".join(filter(None, (agreement(models), explored(models), explained(models)))) or None,
         caption_justify="left",
         **style,
     )

@@ -94,6 +94,19 @@ def explored(models: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
+def explained(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how well explanations hold, or nothing where it was not measured."""
+    found = models.get(OURS, {}).get("explanations")
+    if not found:
+        return ""
+    agreed, slope = found["agreement"], found["slope"]
+    return (
+        f"Explanations of {found['asks']:,} first places: what is named first costs most when left out in "
+        f"{agreed['mean']:.0%} ({agreed['low']:.0%}–{agreed['high']:.0%}); of what is told, "
+        f"{slope['mean']:.2f} ({slope['low']:.2f}–{slope['high']:.2f}) is lost."
+    )
+
+
 def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of one measurement's file, whose kind is ``quality``."""
     settings = measurement["settings"]
@@ -110,7 +123,7 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
             late[variant] = models[OURS]
             continue
         yield from _compared(variant, models)
-        for remark in (agreement(models), explored(models), PUBLISHED.get((data, variant), "")):
+        for remark in (agreement(models), explored(models), explained(models), PUBLISHED.get((data, variant), "")):
             if remark:
                 yield from (remark, "")
     if late:

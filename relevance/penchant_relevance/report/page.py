@@ -11,7 +11,7 @@ from penchant_relevance.measure import HISTORIES, NEW_ITEM, SHOWN
 from penchant_relevance.report.charts import Bar, Estimate, Series, bars, figure, groups, short, style
 from penchant_relevance.report.reading import Variant, tone, variants, verdict
 from penchant_relevance.report.tables import Cell, Row, estimate, lead, settings, signed, table
-from penchant_relevance.report.words import LOOKS, MODELS, VARIANTS, VERDICTS, listed, reading
+from penchant_relevance.report.words import EXPLANATIONS, LOOKS, MODELS, VARIANTS, VERDICTS, listed, reading
 
 FEW = 300
 """Asks below which the page says that there are few."""
@@ -57,6 +57,7 @@ def _body(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _slices(main)
     yield from _late(main, others, document["settings"].get("plan", ""))
     yield from _looks(main)
+    yield from _explanations(main)
     yield reading(document["settings"].get("plan", ""))
     yield f"</main>\n<footer>{settings(document, main.chosen())}</footer>"
 
@@ -220,6 +221,16 @@ def _looks(main: Variant) -> Iterator[str]:
     body: list[Row] = [[name, *(_look(main.models[name].get(look), look) for look in looks)] for name in main.order]
     yield table(f"Lists of {SHOWN}", ["model", *looks], body, strong=OURS)
     yield "</section>"
+
+
+def _explanations(main: Variant) -> Iterator[str]:
+    found = main.ours.get("explanations")
+    if not found:
+        return
+    yield f"<section><h2>Do the explanations hold?</h2>{listed(EXPLANATIONS)}"
+    body: list[Row] = [[name, estimate(found[name])] for name in EXPLANATIONS]
+    caption = f"The first item of {found['asks']:,} lists, {found['things']:,} things left out, with 95 % intervals"
+    yield f"{table(caption, ['measure', OURS], body)}</section>"
 
 
 def _look(value: float | None, look: str) -> str:

@@ -17,7 +17,7 @@ _PARTS = frozenset(mixtures(Tuning())) - {OURS}
 _TRAINED = "SASRec"
 """A network that is trained for long is no simple baseline."""
 _POPULARITY = "popularity"
-_NO_SETTINGS = frozenset({"asks", "users", "behind", "slices", "seconds"})
+_NO_SETTINGS = frozenset({"asks", "users", "behind", "slices", "seconds", "explanations"})
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,17 @@ LOOKS: Mapping[str, str] = {
     "diversity": "how unlike each other the words of the items of one list are: 0 all alike, 1 nothing in common",
 }
 
+EXPLANATIONS: Mapping[str, str] = {
+    "agreement": (
+        "how often the thing that an explanation names first is the one without which the item's score falls most, of "
+        "all that the user did: 1 always"
+    ),
+    "slope": (
+        "how much of what a thing is said to contribute is lost without it: 1 all of it; less, because what is left "
+        "then weighs more"
+    ),
+}
+
 VARIANTS: Mapping[str, Mapping[str, str]] = {
     "replay": {
         "live": "all that happened before the ask is known, down to the last click",
