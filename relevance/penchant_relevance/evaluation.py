@@ -217,6 +217,8 @@ class Evaluation:
             for name, figure in chosen.figures().items():
                 if name in outcomes:
                     found[variant][name] |= figure
+            if EXPLORED in outcomes:
+                found[variant][EXPLORED]["share"] = self.explore
             if variant in self.explained and (seen := self.explained[variant].figures()):
                 found[variant][OURS]["explanations"] = seen
         return found
