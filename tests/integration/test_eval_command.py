@@ -108,7 +108,11 @@ def test_the_service_agrees_with_the_exact_score(tmp_path: Path) -> None:
         assert served[measure]["mean"] == pytest.approx(exact[measure]["mean"], abs=0.01)
 
 
-def test_exploring_and_explanations_are_told_in_the_table_the_figures_and_the_page(tmp_path: Path) -> None:
+def test_exploring_and_explanations_are_told_in_the_table_the_figures_and_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than anything was visited on this log: all is little known.
+    monkeypatch.setenv("PENCHANT_SCORING__EXPLORE_UNTIL", "1000")
     figures, page = tmp_path / "figures.json", tmp_path / "page.html"
     wanted = ("--explore", "0.2", "--explanations", "--json", str(figures), "--html", str(page))
     result = evaluated("--items", "items.csv", *PURCHASES, *wanted)

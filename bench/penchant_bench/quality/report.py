@@ -89,7 +89,8 @@ def explored(models: Mapping[str, Mapping[str, Any]]) -> str:
     plain, found, measure = models[OURS], models[EXPLORED], measures(models)[0]
     cost = f"{measure} {found[measure]['mean'] / plain[measure]['mean'] - 1.0:+.1%}, " if plain[measure]["mean"] else ""
     looks = (f"{name} {plain[name]:.1%} → {found[name]:.1%}" for name in ("new@10", "coverage@10"))
-    return f"Exploring {found['share']:g} of the places: {cost}{', '.join(looks)}, novelty@10 {plain['novelty@10']:.2f} → {found['novelty@10']:.2f} bits."
+    novelty = f"novelty@10 {plain['novelty@10']:.2f} → {found['novelty@10']:.2f} bits"
+    return f"Exploring {found['share']:g} of the places: {cost}{', '.join(looks)}, {novelty}."
 
 
 def explained(models: Mapping[str, Mapping[str, Any]]) -> str:
