@@ -83,10 +83,10 @@ class Exploring:
 
         *ranking*: the items best first, *size* and as many more as were shown, or all there are; *pool*: the
         little-known ones of all candidates, best first, of which ``little_known.limit`` are drawn from. Propensities
-        are given what was shown; that comes last, for sure, where it is in *ranking*: it has its place already.
+        are given what was shown; that comes last, for sure, where it is in either: it has its place already.
         """
         kept, first = set(shown), len(shown)
-        again = [Place(item, 1.0) for item in ranking if item in kept]
+        again = [Place(item, 1.0) for item in dict.fromkeys((*ranking, *pool)) if item in kept]
         ranking = [item for item in ranking if item not in kept][: max(0, size - first)]
         head = len(ranking) - -(-self.share.numerator * len(ranking) // self.share.denominator)
         sure = {*ranking[:head], *kept}

@@ -102,6 +102,24 @@ async def test_below_what_a_stream_has_shown_the_places_left_are_explored(bold: 
     assert len(drawn) <= ceil(SHARE * (SIZE - 2))
 
 
+async def test_a_stream_that_goes_on_explores_the_places_that_were_not_shown_yet(bold: Client) -> None:
+    for user in ("u", "v", "w", "x"):
+        await bold.record(user, "like", "tent")
+        async with watching(bold, user) as stream:
+            first = await stream.next()
+        resumed = {"resume_token": first.resume_token, "shown_positions": SIZE - 1}
+        async with watching(bold, user, **resumed) as stream:
+            second = await stream.next()
+        *shown, last = second.order
+        assert shown == list(first.order)[:-1]
+        odds = told(second.recommendations)
+        assert [odds[item_id] for item_id in shown] == [1.0] * len(shown)
+        # Half of the draws explore the one place that is left; half leave it to the best by score.
+        drawn = 0.5 / len(NEW - set(shown))
+        wanted = [drawn, 0.5 + drawn] if last in NEW else [0.5]
+        assert any(odds[last] == pytest.approx(each) for each in wanted)
+
+
 async def test_what_comes_of_an_explored_list_leads_to_its_propensities(bold: Client) -> None:
     with capture_logs() as lines:
         answer = await bold.recommend("u", page_size=SIZE)

@@ -158,7 +158,8 @@ class Recommendation(_message.Message):
     """Which of the user's interests it serves most, from 0, the strongest; 0 when there is only one."""
     propensity: _builtins.float
     """Where lists are explored (scoring.explore): the probability, over the draws, that the item stands in this list given
-    what was shown before, above 0 and at most 1. What comes of the item counts 1 / propensity times. 0: not explored.
+    what was shown before, above 0 and at most 1. What comes of the item counts 1 / propensity times. 0: the list
+    is not explored, or the item's place is kept although it would no longer be listed.
     """
     @_builtins.property
     def item(self) -> _catalog_pb2.Item:
