@@ -11,11 +11,12 @@ from heapq import nlargest
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
-from penchant_core.counts import POPULARITY, VISITS
+from penchant_core.counts import POPULARITY, VISITS, dimension
 from penchant_core.ports import Candidate, Query
+from penchant_core.together import source
 from penchant_core.vectors import Vector
 
-CONTENT, COUNTS, LEARNED = "content", "counts", "learned"
+CONTENT, COUNTS, LEARNED, FITTED = "content", "counts", "learned", "fitted"
 """Parts of the score; the first two are also the names of the vectors that they are products with."""
 VISITED = "visited"
 """Visits: asked of candidates like a part of the score, and none of it."""
@@ -30,17 +31,18 @@ class Part(NamedTuple):
     content: float
     counts: float
     learned: float
+    fitted: float
     visits: float | None = None
     """None where they were not asked for."""
 
     @property
     def score(self) -> float:
         """The sum of the parts."""
-        return self.content + self.counts + self.learned
+        return self.content + self.counts + self.learned + self.fitted
 
     def named(self, item_id: str) -> Candidate:
         """Return it as the core knows it, by the item's id."""
-        return Candidate(item_id, self.content, self.counts, self.learned, self.visits)
+        return Candidate(item_id, self.content, self.counts, self.learned, self.fitted, self.visits)
 
 
 def wanted(found: Sequence[Part], question: Query) -> Sequence[Part]:
@@ -77,25 +79,26 @@ class Asks(Generic[R]):
         self,
         question: Query,
         dense: Callable[[Vector, str], Ask[R]],
-        sparse: Callable[[Mapping[int, float]], Ask[R]],
-        sources: Mapping[int, float],
-        learned: str,
+        sparse: Callable[[Mapping[int, float], str], Ask[R]],
+        names: Mapping[str, str],
     ) -> None:
-        """*learned*: the name of the vector of embeddings, empty where there is none."""
+        """*names*: part of the score → name of the vector that a trained model gives for it, where there is one."""
         self._parts: dict[str, Ask[R]] = {}
         if question.content is not None and np.any(question.content):
             self._parts[CONTENT] = dense(question.content, CONTENT)
-        weights = dict(sources)
+        weights = _summed(dimension, question.sources)
         if question.popularity:
             weights[POPULARITY] = question.popularity
         if weights:
-            self._parts[COUNTS] = sparse(weights)
-        if question.learned is not None and learned:
-            self._parts[LEARNED] = dense(question.learned, learned)
+            self._parts[COUNTS] = sparse(weights, COUNTS)
+        if question.learned is not None and LEARNED in names:
+            self._parts[LEARNED] = dense(question.learned, names[LEARNED])
+        if question.fitted and FITTED in names:
+            self._parts[FITTED] = sparse(_summed(source, question.fitted), names[FITTED])
         # Where to look by content may be several directions; their sum, which scores, is no place to look then.
         self._looks = [(part, ask) for part, ask in self._parts.items() if part != CONTENT]
         if question.little_known is not None:
-            self._parts[VISITED] = sparse({VISITS: 1.0})
+            self._parts[VISITED] = sparse({VISITS: 1.0}, COUNTS)
         for direction in question.directions:
             if np.any(direction):
                 whole = direction is question.content
@@ -120,7 +123,15 @@ class Asks(Generic[R]):
         """Take the answers to what was missing; return all candidates, in no particular order."""
         for part, answer in zip(self._lacking, answers, strict=True):
             self._found[part].update(answer)
-        found = [self._found.get(part, {}) for part in (CONTENT, COUNTS, LEARNED)]
+        found = [self._found.get(part, {}) for part in (CONTENT, COUNTS, LEARNED, FITTED)]
         if VISITED in self._found:
             found.append(self._found[VISITED])
         return [Part(point, *(scores.get(point, 0.0) for scores in found)) for point in self._points]
+
+
+def _summed(dimension_of: Callable[[str], int], sources: Mapping[str, float]) -> dict[int, float]:
+    weights: dict[int, float] = {}
+    for item_id, weight in sources.items():
+        dim = dimension_of(item_id)
+        weights[dim] = weights.get(dim, 0.0) + weight
+    return weights

@@ -70,7 +70,7 @@ class Shelves(Protocol):
 
 
 class Catalogue(Shelves, Protocol):
-    """Keeps items with their vectors, and with their embeddings where it was opened with a sequence model."""
+    """Keeps items with their vectors, and with what trained models give them where it was opened with such."""
 
     async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
         """Add or replace items, durably. Counts stay as they are. Ids are unique within one call."""
@@ -120,6 +120,8 @@ class Query:
     """Candidates of each search."""
     learned: Vector | None = None
     """What a sequence model expects, times its weight, shape (width,); a search of its own."""
+    fitted: Mapping[str, float] = field(default_factory=dict)
+    """Item → weight of what was fitted beforehand for it as a source; a search of its own."""
     limit: int | None = None
     """Candidates wanted, the best by score; none: all that were found."""
     little_known: LittleKnown | None = None
@@ -136,13 +138,15 @@ class Candidate:
     """Co-visitation and popularity together."""
     learned: float = 0.0
     """What a sequence model gives."""
+    fitted: float = 0.0
+    """What weights between items give."""
     visits: float | None = None
     """Its visits, on the scale of the counts; told where the query asks for little-known ones."""
 
     @property
     def score(self) -> float:
         """The whole score."""
-        return self.content + self.counts + self.learned
+        return self.content + self.counts + self.learned + self.fitted
 
 
 class Retriever(Protocol):

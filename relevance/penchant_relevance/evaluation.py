@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 from penchant_core.errors import InvalidSetting
+from penchant_core.trained import Trained
 from penchant_core.tuning import REFERENCE_COVISITATION, REFERENCE_SCORING, Tuning
 
 from penchant_relevance.asks import Asks, LastItem
@@ -27,11 +28,9 @@ from penchant_relevance.exploring import Explored
 from penchant_relevance.log import Indices, Log, lately
 from penchant_relevance.measure import SHOWN, Look, Model, Outcome, figures, measured
 from penchant_relevance.plans import LIVE, Plan
-from penchant_relevance.scoring import Content, Learned, Mixture
+from penchant_relevance.scoring import Content, Fitted, Learned, Mixture
 
 if TYPE_CHECKING:  # torch is an extra
-    from penchant_core.sequence import SequenceModel
-
     from penchant_relevance.sasrec_choice import Choice
     from penchant_relevance.sequence_choice import SequenceChoice
     from penchant_relevance.together import TogetherChoice
@@ -189,8 +188,8 @@ class Evaluation:
     """Measure lists with this share of places explored too, 0–.5; 0: not."""
     explanations: bool = False
     """Look also whether the explanations of the score hold."""
-    fitted: dict[str, "SequenceModel"] = field(default_factory=dict, init=False)
-    """Variant → the sequence model that ``run`` trained for it."""
+    trained: dict[tuple[str, str], Trained] = field(default_factory=dict, init=False)
+    """Variant and row → the models that ``run`` trained for it, as a service reads them."""
     explained: dict[str, Explaining] = field(default_factory=dict, init=False)
     """Variant → what ``run`` saw of its explanations."""
 
@@ -239,7 +238,9 @@ class Evaluation:
             learned = self._learned(variant, asks, chosen.sequence)
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
         if chosen.together is not None:
-            models[TOGETHER] = chosen.together.beside(Mixture(self.tuning, self.content, counts), asks)
+            models[TOGETHER] = Mixture(
+                self.tuning, self.content, counts, fitted=self._fitted(variant, asks, chosen.together)
+            )
         if all_models and self.explore:
             size = max(SHOWN, *(measure.size for measure in self.plan.measures))
             models[EXPLORED] = Explored(Mixture(self.tuning, self.content, counts), self.explore, size)
@@ -265,8 +266,18 @@ class Evaluation:
         network = choice.fitted(asks, self.content, lambda done, total: self.progress(told, done, total))
         ids = [item.item_id for item in self.log.items]
         model = frozen(network, self.log.name, self.encoder, ids, choice.weight, choice.settings.heads)
-        self.fitted[variant] = model
+        self.trained[variant, TRAINED] = Trained(sequence=model)
         return Learned.of(model, self.content)
+
+    def _fitted(self, variant: str, asks: Asks, choice: "TogetherChoice") -> Fitted:
+        from penchant_relevance.together import frozen  # noqa: PLC0415 it reads this module
+
+        found = choice.fitted(asks)
+        if found.weight:
+            ids = [item.item_id for item in self.log.items]
+            model = frozen(found.pairs, self.log.name, ids, choice.settings)
+            self.trained[variant, TOGETHER] = Trained(together=model)
+        return found
 
     def _sequence(self) -> "SequenceChoice":
         """Return for how long a sequence model does best on the validation targets, and how loud it is then."""

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from penchant_core.counts import Counts, dimension
 from penchant_core.explanation import Reason, explain
-from penchant_core.interests import Known, Source, interests_said, voices_of
+from penchant_core.interests import Known, interests_said
 from penchant_core.model import Event
+from penchant_core.voices import Source, voices_of
 
 from penchant_relevance.asks import Ask
 from penchant_relevance.log import Log

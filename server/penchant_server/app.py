@@ -14,11 +14,11 @@ import structlog
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.encoders import opened_encoder
 from penchant_adapters.process import asked_to_stop, now, tune_interpreter
-from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry, stopping
 from penchant_adapters.telemetry.scrape import always
 from penchant_adapters.telemetry.timed import timed_stores
+from penchant_adapters.trained import read_trained
 from penchant_core.model import Event
 from penchant_core.pipeline import Learner, Recommender
 from threadpoolctl import threadpool_limits
@@ -58,7 +58,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 settings.encoder, settings.encoder_threads, settings.encoder_device, settings.data_dir, metrics
             )
         )
-        model = read_sequence_model(settings.sequence_model)
+        trained = read_trained(settings)
         store = stack.enter_context(
             open_edge(
                 settings.data_dir,
@@ -66,7 +66,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 encoder.dim,
                 settings.covisitation,
                 settings.min_free_bytes,
-                sequence=model,
+                trained=trained,
+                vectors=settings.item_vectors,
             )
         )
         metrics.running(version("penchant"), encoder.name)
@@ -80,7 +81,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             metrics.visible(events, now())
 
         ingest = Ingest(learner, encoder, settings.max_pending_events, learnt)
-        recommender = Recommender(stores.library, encoder, settings.tuning, now, model)
+        recommender = Recommender(stores.library, encoder, settings.tuning, now, trained)
         backend = grpc_server.Backend(store.store_id, ingest, learner, store.items, recommender, profiles, audience)
         server, address = await grpc_server.started(settings, backend, metrics, access)
         # A crash of a worker cancels the block: better a dead service than a mute one.

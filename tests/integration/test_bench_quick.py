@@ -19,7 +19,16 @@ from tests.kafka import NEEDED
     ("name", "some"),
     [
         ("freshness", {"item p50", "item, busy p99", "new words p50", "new words, busy p99"}),
-        ("recommend", {"engine per list", "Recommend, 8 at once", "Recommend, 1 at once p99", "push"}),
+        (
+            "recommend",
+            {
+                "engine per list",
+                "Recommend, 8 at once",
+                "Recommend, 1 at once p99",
+                "Recommend, 1 at once, with weights",
+                "push",
+            },
+        ),
     ],
 )
 def test_a_quick_measurement_writes_figures(name: str, some: set[str], tmp_path: Path) -> None:

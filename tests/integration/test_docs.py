@@ -29,7 +29,7 @@ ADDRESS = "127.0.0.1:50551"
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 CLUSTER = ("topics", "consume", "serve", "dlq")
 """Commands that need Kafka."""
-MEASURING = ("eval", "train", "tune")
+MEASURING = ("eval", "train", "tune", "compress")
 """Commands that read files and need no service."""
 RUNNING = {"consume": "partitions assigned", "serve": "serving"}
 """Commands that go on running, and what they say when they do."""

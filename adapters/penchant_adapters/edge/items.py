@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from penchant_core.counts import VISITS, Counts, dimension
+from penchant_core.counts import VISITS, Counts
 from penchant_core.errors import PenchantError
 from penchant_core.interests import Known
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
 from qdrant_edge import (
@@ -28,10 +28,10 @@ from qdrant_edge import (
     Record,
     ScrollRequest,
     UpdateOperation,
+    VectorStorageDatatype,
 )
 from qdrant_edge import Filter as Condition
 
-from penchant_adapters.edge.embeddings import Embeddings
 from penchant_adapters.edge.itempoints import (
     EVIDENCE,
     counts_of,
@@ -44,17 +44,24 @@ from penchant_adapters.edge.itempoints import (
 )
 from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
+from penchant_adapters.edge.trained import EdgeTrained
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import CONTENT, COUNTS, wanted
 from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of, item_payload
 from penchant_adapters.points import META, digits, number_of, point_id
 from penchant_adapters.stored import StoredItem
+from penchant_adapters.vectortypes import VectorType
 
 CACHED_ITEMS = 20_000
 """Items kept decoded in memory, some 5 kB each."""
 
 SLICE = 64
 """Items written in one engine call: a few milliseconds."""
+
+# The engine's stubs know but some of the names.
+_DATATYPES: Mapping[VectorType, VectorStorageDatatype] = {
+    kind: getattr(VectorStorageDatatype, kind.capitalize()) for kind in get_args(VectorType)
+}
 
 # The sequence stands in the counts' own vector of the meta point, so that one operation writes both.
 _HIGH, _LOW = 3, 4
@@ -64,11 +71,17 @@ class EdgeItems:
     """Keeps the promises of ``Catalogue``, ``Tally`` and ``Retriever``."""
 
     def __init__(
-        self, path: Path, dim: int, settings: Covisitation, min_free_bytes: int, model: SequenceModel | None = None
+        self,
+        path: Path,
+        dim: int,
+        settings: Covisitation,
+        min_free_bytes: int,
+        trained: Trained = UNTRAINED,
+        vectors: VectorType = "float32",
     ) -> None:
-        """Open the shard; with a *model* every item has its embedding afterwards."""
+        """Open the shard; every item has what the *trained* models give afterwards. A new one keeps *vectors* so."""
         config = EdgeConfig(
-            vectors={CONTENT: EdgeVectorParams(size=dim, distance=Distance.Dot)},
+            vectors={CONTENT: EdgeVectorParams(size=dim, distance=Distance.Dot, datatype=_DATATYPES[vectors])},
             sparse_vectors={COUNTS: EdgeSparseVectorParams(), EVIDENCE: EdgeSparseVectorParams()},
         )
         self._shard = Shard(path, config, min_free_bytes)
@@ -80,42 +93,44 @@ class EdgeItems:
             self._shard.update(UpdateOperation.create_field_index("price", PayloadSchemaType.Float))
             # Last, so that a start cut short makes the indexes again.
             self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
-        self._embeddings = Embeddings(self._shard, model)
-        self._search = Search(self._shard, self._hidden_points(), self._embeddings.name)
+        self._trained = EdgeTrained(self._shard, trained)
+        self._search = Search(self._shard, self._hidden_points(), self._trained.given.names)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
         found = {item_id: known for item_id in item_ids if (known := self._recent.get(item_id)) is not None}
         missing = [item_id for item_id in item_ids if item_id not in found]
-        for record in self._read(missing, (*self._embeddings.names, COUNTS, EVIDENCE)):
-            if (known := known_of(record, self._settings, self._embeddings.name)) is not None:
+        for record in self._read(missing, (*self._trained.given.read, COUNTS, EVIDENCE)):
+            if (known := known_of(record, self._settings, self._trained.given.learned)) is not None:
                 self._recent.put(known.item.item_id, known)
                 found[known.item.item_id] = known
         return found
 
     async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
         """Add or replace items; counts stay as they are."""
-        self._embeddings.put()
+        self._trained.put()
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
-            dense = self._embeddings.dense([(item.item_id, vector) for item, vector in part])
+            described = self._trained.vectors([(item.item_id, vector) for item, vector in part])
             there = {record.id for record in self._read([item.item_id for item, _ in part], (), payload=False)}
-            self._insert([item for item, _ in part if point_id(item.item_id) not in there], dense)
-            self._replace([item for item, _ in part if point_id(item.item_id) in there], dense)
+            self._insert([item for item, _ in part if point_id(item.item_id) not in there], described)
+            self._replace([item for item, _ in part if point_id(item.item_id) in there], described)
             for item, _ in part:
                 self._recent.drop(item.item_id)
                 self._search.hide(point_id(item.item_id), hidden=item.unavailable)
             await asyncio.sleep(0)
 
-    def _insert(self, items: Sequence[Item], dense: Mapping[str, Any]) -> None:
+    def _insert(self, items: Sequence[Item], described: Mapping[str, Any]) -> None:
         if items:
-            points = [Point(id=point_id(i.item_id), vector=dense[i.item_id], payload=item_payload(i)) for i in items]
+            points = [
+                Point(id=point_id(i.item_id), vector=described[i.item_id], payload=item_payload(i)) for i in items
+            ]
             self._shard.update(UpdateOperation.upsert_points(points))
 
-    def _replace(self, items: Sequence[Item], dense: Mapping[str, Any]) -> None:
+    def _replace(self, items: Sequence[Item], described: Mapping[str, Any]) -> None:
         if not items:
             return
-        vectors = [PointVectors(id=point_id(item.item_id), vector=dense[item.item_id]) for item in items]
+        vectors = [PointVectors(id=point_id(item.item_id), vector=described[item.item_id]) for item in items]
         self._shard.update(UpdateOperation.update_vectors(vectors))
         for item in items:
             self._shard.update(UpdateOperation.overwrite_payload([point_id(item.item_id)], item_payload(item)))
@@ -126,7 +141,7 @@ class EdgeItems:
         for item_id in there:
             point = point_id(item_id)
             self._shard.update(UpdateOperation.overwrite_payload([point], {"id": item_id, "status": GONE}))
-            self._shard.update(UpdateOperation.delete_vectors([point], self._embeddings.names))
+            self._shard.update(UpdateOperation.delete_vectors([point], self._trained.given.described))
             self._recent.drop(item_id)
             self._search.hide(point, hidden=True)
             await asyncio.sleep(0)
@@ -187,11 +202,11 @@ class EdgeItems:
 
     async def put_all(self, items: Sequence[StoredItem]) -> None:
         """Write items whatever is there: for copying into a store that nobody else writes to."""
-        self._embeddings.put()
+        self._trained.put()
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
-            dense = self._embeddings.dense([(one.item_id, one.vector) for one in part if one.vector is not None])
-            points = [point_of(one, dense.get(one.item_id, {}), self._settings) for one in part]
+            described = self._trained.vectors([(one.item_id, one.vector) for one in part if one.vector is not None])
+            points = [point_of(one, described.get(one.item_id, {}), self._settings) for one in part]
             self._shard.update(UpdateOperation.upsert_points(points))
             for one in part:
                 self._recent.drop(one.item_id)
@@ -222,7 +237,7 @@ class EdgeItems:
 
     async def candidates(self, query: Query) -> list[Candidate]:
         """Return the union of the best of each search, every score exact."""
-        found = self._search.best(query, {dimension(i): weight for i, weight in query.sources.items()})
+        found = self._search.best(query)
         # Names are looked up for those that are wanted only: they cost more than finding them.
         chosen = wanted(found, query)
         names = self._search.names([one.point for one in chosen])

@@ -29,10 +29,10 @@ from penchant_adapters.points import META, point_id
 class Search:
     """Searches of the items' shard."""
 
-    def __init__(self, shard: Shard, hidden: set[int], learned: str = "") -> None:
-        """*learned*: the name of the vector that embeddings of a sequence model stand in."""
+    def __init__(self, shard: Shard, hidden: set[int], names: Mapping[str, str]) -> None:
+        """*names*: part of the score → name of the vector that a trained model gives for it."""
         self._shard = shard
-        self._learned = learned
+        self._vectors = names
         # A must-not list of ids costs little; a payload condition on every item makes each search five times dearer.
         self._hidden = hidden
         self._names: Recent[int, str] = Recent(500_000)
@@ -52,10 +52,10 @@ class Search:
                 found[int(str(record.id))] = name
         return found
 
-    def best(self, question: Question, sources: Mapping[int, float]) -> list[Part]:
+    def best(self, question: Question) -> list[Part]:
         """Return the points of the union of the best of each search, with every part of their scores."""
         condition = self._condition(question.filter)
-        asks = Asks(question, partial(_dense, condition), partial(_counted, condition), sources, self._learned)
+        asks = Asks(question, partial(_dense, condition), partial(_sparse, condition), self._vectors)
         missing = asks.missing(self._answers(asks.searches(question.depth)))
         return asks.parts(self._answers(missing))
 
@@ -64,7 +64,7 @@ class Search:
 
     def by_counts(self, weights: Mapping[int, float], only: Filter, limit: int) -> list[int]:
         """Return the best points by their counts alone."""
-        (answer,) = self._answers([_counted(self._condition(only), weights).best(limit)])
+        (answer,) = self._answers([_sparse(self._condition(only), weights, COUNTS).best(limit)])
         return list(answer)
 
     def any(self, only: Filter, limit: int, besides: Iterable[int]) -> list[int]:
@@ -92,9 +92,9 @@ def _dense(condition: Condition | None, vector: Vector, using: str) -> Ask[Query
     return _asked(Search_.Nearest(vector, using=using), condition)  # type: ignore[arg-type]  # the engine takes arrays
 
 
-def _counted(condition: Condition | None, weights: Mapping[int, float]) -> Ask[QueryRequest]:
+def _sparse(condition: Condition | None, weights: Mapping[int, float], using: str) -> Ask[QueryRequest]:
     vector = SparseVector(indices=list(weights), values=list(weights.values()))
-    return _asked(Search_.Nearest(vector, using=COUNTS), condition)
+    return _asked(Search_.Nearest(vector, using=using), condition)
 
 
 def _asked(query: Search_, condition: Condition | None) -> Ask[QueryRequest]:

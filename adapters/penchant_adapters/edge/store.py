@@ -13,16 +13,19 @@ from typing import Any
 import orjson
 from penchant_core.errors import InvalidSetting, StoreInUse, StoreMismatch
 from penchant_core.pipeline import Stores
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 
 from penchant_adapters.edge.items import EdgeItems
 from penchant_adapters.edge.users import EdgeUsers
-from penchant_adapters.embeddings import refuse_other
+from penchant_adapters.trained import refuse_other
+from penchant_adapters.vectortypes import VectorType
 from penchant_adapters.wholefiles import write_whole
 
 LAYOUT = 1
 MIN_FREE_BYTES = 128 << 20
+UNTOLD: VectorType = "float32"
+"""What a store without a word on it keeps vectors as."""
 PARTS = ("users", "items", "store.json")
 """What a store's directory holds, beside its lock; the last is there in a whole store only."""
 MOVING = "copy.moving"
@@ -37,6 +40,7 @@ class Made:
     model: str
     dim: int
     covisitation: Covisitation
+    vectors: VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +98,17 @@ def open_edge(
     settings: Covisitation,
     min_free_bytes: int = MIN_FREE_BYTES,
     store_id: str | None = None,
-    sequence: SequenceModel | None = None,
+    trained: Trained = UNTRAINED,
+    vectors: VectorType = "float32",
 ) -> Iterator[EdgeStore]:
-    """Open the store in a directory, made on first use, with the *store_id* if one is given.
+    """Open the store in a directory, made on first use, with the *store_id* if one is given, items' *vectors* kept so.
 
-    With a *sequence* model every item has its embedding when this returns; without one they stay as they are.
+    Every item has what the *trained* models give when this returns; what other kinds of models gave stays as it is.
 
-    Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when another model, or other settings
-    of co-visitation, made it, and ``InvalidSetting`` when the *sequence* model was learnt with another.
+    Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when another model, other settings
+    of co-visitation or of vectors, made it, and ``InvalidSetting`` when a sequence model was learnt with another.
     """
-    refuse_other(sequence, model, dim)
+    refuse_other(trained.sequence, model, dim)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -111,10 +116,10 @@ def open_edge(
     with locked(path):
         if (path / MOVING).exists():
             raise StoreMismatch(f"{path} is the target of a copy that was not finished; run it again")
-        store_id = _identified(path / "store.json", model, dim, settings, store_id)
+        store_id = _identified(path / "store.json", Made(store_id or "", model, dim, settings, vectors))
         users = EdgeUsers(path / "users", dim, min_free_bytes)
         try:
-            items = EdgeItems(path / "items", dim, settings, min_free_bytes, sequence)
+            items = EdgeItems(path / "items", dim, settings, min_free_bytes, trained, vectors)
             try:
                 yield EdgeStore(path, store_id, users, items)
             finally:
@@ -131,7 +136,13 @@ def made_with(path: Path) -> Made | None:
     found = orjson.loads(file.read_bytes())
     if found.get("layout") != LAYOUT:
         raise StoreMismatch(f"{path} was made with layout = {found.get('layout')!r} and this version reads {LAYOUT!r}")
-    return Made(found["store_id"], found["model"], found["dim"], Covisitation(**found["covisitation"]))
+    return Made(
+        found["store_id"],
+        found["model"],
+        found["dim"],
+        Covisitation(**found["covisitation"]),
+        found.get("item_vectors", UNTOLD),
+    )
 
 
 @contextmanager
@@ -153,13 +164,19 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _identified(path: Path, model: str, dim: int, settings: Covisitation, store_id: str | None) -> str:
-    wanted: dict[str, Any] = {"layout": LAYOUT, "model": model, "dim": dim, "covisitation": asdict(settings)}
+def _identified(path: Path, by: Made) -> str:
+    wanted: dict[str, Any] = {
+        "layout": LAYOUT,
+        "model": by.model,
+        "dim": by.dim,
+        "covisitation": asdict(by.covisitation),
+        "item_vectors": by.vectors,
+    }
     if not path.exists():
-        store_id = store_id or uuid.uuid4().hex[:16]
+        store_id = by.store_id or uuid.uuid4().hex[:16]
         write_whole(path, orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))
         return store_id
-    found = orjson.loads(path.read_bytes())
+    found = {"item_vectors": UNTOLD} | orjson.loads(path.read_bytes())
     for name, value in wanted.items():
         if found.get(name) != value:
             raise StoreMismatch(

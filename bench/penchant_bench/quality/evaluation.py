@@ -8,6 +8,7 @@ from typing import Any
 
 from penchant_adapters.settings import Settings
 from penchant_core.errors import InvalidSetting
+from penchant_core.trained import UNTRAINED
 from penchant_relevance import encoding, metrics
 from penchant_relevance.evaluation import OURS
 from penchant_relevance.evaluation import Evaluation as Offline
@@ -21,17 +22,7 @@ from rich.text import Text
 
 from penchant_bench import figures
 from penchant_bench.quality import datasets, studies
-from penchant_bench.quality.report import (
-    SERVED,
-    SERVED_TRAINED,
-    agreement,
-    asked,
-    cell,
-    covered,
-    explained,
-    explored,
-    measures,
-)
+from penchant_bench.quality.report import agreement, asked, cell, covered, explained, explored, measures, served
 from penchant_bench.quality.service import ServiceMeasurement
 from penchant_bench.quality.study import Asking
 
@@ -104,10 +95,12 @@ class Evaluation:
             )
             found = offline.run()
             if self.through_service:
-                served = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
-                for name, sequence in {SERVED: None, SERVED_TRAINED: offline.fitted.get(LIVE)}.items():
-                    if name == SERVED or sequence is not None:
-                        found[LIVE] = {name: asyncio.run(served.run(sequence))} | found[LIVE]
+                through = ServiceMeasurement(log, plan, tuning, self.encoder, progress, self.validation)
+                rows = {OURS: UNTRAINED} | {
+                    row: each for (variant, row), each in offline.trained.items() if variant == LIVE
+                }
+                for row, trained in rows.items():
+                    found[LIVE] = {served(row): asyncio.run(through.run(trained))} | found[LIVE]
         settings = {"data": log.name, "encoder": model, "tuning": asdict(tuning), "validation": self.validation}
         settings |= {"plan": plan.kind, "seed": metrics.SEED, "resamples": metrics.RESAMPLES}
         settings["log"] = {"events": len(log), "users": len(log.users), "items": len(log.items)}

@@ -3,9 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from penchant_relevance.compressing.table import cells, header, measure_of
 from penchant_relevance.evaluation import EXPLORED, OURS, TOGETHER, TRAINED
 
-SERVED, SERVED_TRAINED = f"{OURS}, through the service", f"{TRAINED}, through the service"
+
+def served(row: str) -> str:
+    """Return the row of what another row is through a service."""
+    return f"{row}, through the service"
+
+
+SERVED = served(OURS)
 
 DATA = {
     "amazon_beauty": (
@@ -71,10 +78,10 @@ def covered(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     """Return by how much the service differs from the exact score, or nothing where only one was measured."""
     told = []
-    for served, exact in ((SERVED, OURS), (SERVED_TRAINED, TRAINED)):
-        if served in models:
+    for exact in (OURS, TRAINED, TOGETHER):
+        if served(exact) in models:
             differences = (
-                f"{measure} {models[served][measure]['mean'] / models[exact][measure]['mean'] - 1.0:+.1%}"
+                f"{measure} {models[served(exact)][measure]['mean'] / models[exact][measure]['mean'] - 1.0:+.1%}"
                 for measure in measures(models)
                 if models[exact][measure]["mean"]
             )
@@ -219,3 +226,14 @@ def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
     yield f"| lead | {lead_of(found['lead'])} |"
     took = f"{found['seconds']:,.0f} s in all, " if "seconds" in found else ""
     yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")
+
+
+def compressed(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of a comparison of recipes."""
+    rows, settings = measurement["figures"]["rows"], measurement["settings"]
+    yield from (f"### {settings['data']}, {settings['encoder']}", "")
+    yield f"{rows[0]['asks']:,} asks of the validation window; below the first row, what each recipe costs and saves."
+    names = header(measure_of(rows[0]))
+    yield from ("", f"| {' | '.join(names)} |", f"|---|{'--:|' * (len(names) - 1)}")
+    yield from (f"| {' | '.join(row)} |" for row in cells(rows))
+    yield from ("", f"{measurement['when']}, {measurement['machine']['cores']} cores.", "")
