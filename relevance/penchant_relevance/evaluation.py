@@ -23,8 +23,10 @@ from penchant_relevance.baselines import (
     interactions,
 )
 from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
+from penchant_relevance.explaining import SAMPLE, Explaining
+from penchant_relevance.exploring import Explored
 from penchant_relevance.log import Indices, Log, lately
-from penchant_relevance.measure import Look, Model, Outcome, figures, measured
+from penchant_relevance.measure import SHOWN, Look, Model, Outcome, figures, measured
 from penchant_relevance.parts import parts
 from penchant_relevance.plans import LIVE, Plan
 from penchant_relevance.scoring import Content, Fitted, Learned, Mixture
@@ -39,6 +41,8 @@ TRAINED = "Penchant, trained"
 """With a sequence model beside the score."""
 TOGETHER = "Penchant, learned together"
 """With weights between items, fitted on the log, on top of the counts."""
+EXPLORED = "Penchant, exploring"
+"""With a share of every list given to little-known items."""
 Progress = Callable[[str, int, int], None]
 """Hears what is measured or trained, how many asks or epochs are done, and of how many."""
 Learn = Callable[[Indices], None]
@@ -161,8 +165,14 @@ class Evaluation:
     """The model that read the words."""
     with_together: bool = False
     """Measure the score with learned weights between items too, fitted on what comes before the asks."""
+    explore: float = 0.0
+    """Measure lists with this share of places explored too, 0–.5; 0: not."""
+    explanations: bool = False
+    """Look also whether the explanations of the score hold."""
     trained: dict[tuple[str, str], Trained] = field(default_factory=dict, init=False)
     """Variant and row → the models that ``run`` trained for it, as a service reads them."""
+    explained: dict[str, Explaining] = field(default_factory=dict, init=False)
+    """Variant → what ``run`` saw of its explanations."""
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Return figures by variant (``live``, ``frozen`` and others), model and measure.
@@ -185,6 +195,10 @@ class Evaluation:
             for name, figure in chosen.figures().items():
                 if name in outcomes:
                     found[variant][name] |= figure
+            if EXPLORED in outcomes:
+                found[variant][EXPLORED]["share"] = self.explore
+            if variant in self.explained and (seen := self.explained[variant].figures()):
+                found[variant][OURS]["explanations"] = seen
         return found
 
     def variants(self) -> dict[str, Asks]:
@@ -199,6 +213,10 @@ class Evaluation:
             name: Mixture(tuning, self.content, counts)
             for name, tuning in {OURS: self.tuning, **(parts(self.tuning, self.log) if all_models else {})}.items()
         }
+        if all_models and self.explanations:
+            every = max(1, -(-asks.size() // SAMPLE))
+            self.explained[variant] = Explaining(Mixture(self.tuning, self.content, counts), self.log, every)
+            models[OURS] = self.explained[variant]
         if chosen.sequence is not None:
             learned = self._learned(variant, asks, chosen.sequence)
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
@@ -206,6 +224,9 @@ class Evaluation:
             models[TOGETHER] = Mixture(
                 self.tuning, self.content, counts, fitted=self._fitted(variant, asks, chosen.together)
             )
+        if all_models and self.explore:
+            size = max(SHOWN, *(measure.size for measure in self.plan.measures))
+            models[EXPLORED] = Explored(Mixture(self.tuning, self.content, counts), self.explore, size)
         if all_models:
             models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
             if chosen.half_life is not None:

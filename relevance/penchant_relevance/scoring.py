@@ -57,6 +57,12 @@ class Said:
     blame: sp.csr_matrix
     """Disapproving words, shape (asks, texts)."""
 
+    @property
+    def nothing(self) -> NDArray[np.bool_]:
+        """Of whom nothing is known that speaks for anything, shape (asks,)."""
+        approving = self.items.maximum(0).getnnz(axis=1) + self.praise.getnnz(axis=1)
+        return np.asarray(approving == 0)
+
 
 def said(asks: Sequence[Ask], content: Content, tuning: Tuning) -> Said:
     """Return what the ledgers of *asks* say."""
@@ -182,15 +188,11 @@ class Mixture:
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
         scoring, counts = self.tuning.scoring, self.counts
-        content, together = factors(counts, self.tuning, asks[0].now)
         spoken = said(asks, self.content, self.tuning)
-        liked = spoken.items.maximum(0)
-        items, texts = tastes(spoken, content, scoring)
-        taste = items @ self.content.items
-        if texts.nnz:
-            taste = taste + texts @ self.content.texts
-        found = taste @ self.content.items.T
+        found = self.taste(spoken, asks[0].now) @ self.content.items.T
         if scoring.together:
+            _, together = factors(counts, self.tuning, asks[0].now)
+            liked = spoken.items.maximum(0)
             found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()
         if self.learned is not None and (weight := self.learned.model.about.weight * scoring.learned):
             found += np.float32(weight) * self.learned.scores(histories(asks, self.content, self.tuning))
@@ -199,9 +201,17 @@ class Mixture:
         if scoring.popularity:
             found += np.float32(scoring.popularity) * np.log1p(counts.visits)
         # Somebody of whom nothing is known gets what is popular.
-        unknown = liked.getnnz(axis=1) + spoken.praise.getnnz(axis=1) == 0
-        found[unknown] = np.log1p(counts.visits)
+        found[spoken.nothing] = np.log1p(counts.visits)
         return np.asarray(found, np.float32)
+
+    def taste(self, spoken: Said, now: int) -> Floats32:
+        """Return what the ledgers of a block say of content, shape (asks, dim): see ``Interests.content``."""
+        content, _ = factors(self.counts, self.tuning, now)
+        items, texts = tastes(spoken, content, self.tuning.scoring)
+        found = items @ self.content.items
+        if texts.nnz:
+            found = found + texts @ self.content.texts
+        return np.asarray(found)
 
     def _against_popularity(self) -> Floats32:
         visits = self.counts.visits

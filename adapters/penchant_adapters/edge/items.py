@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from heapq import nlargest
 from pathlib import Path
 from typing import Any, get_args
 
@@ -47,7 +46,7 @@ from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.edge.trained import EdgeTrained
 from penchant_adapters.lru import Recent
-from penchant_adapters.parts import CONTENT, COUNTS
+from penchant_adapters.parts import CONTENT, COUNTS, wanted
 from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of, item_payload
 from penchant_adapters.points import META, digits, number_of, point_id
 from penchant_adapters.stored import StoredItem
@@ -240,10 +239,9 @@ class EdgeItems:
         """Return the union of the best of each search, every score exact."""
         found = self._search.best(query)
         # Names are looked up for those that are wanted only: they cost more than finding them.
-        if query.limit is not None:
-            found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))
-        names = self._search.names([one.point for one in found])
-        return [Candidate(names[point], *parts) for point, *parts in found if point in names]
+        chosen = wanted(found, query)
+        names = self._search.names([one.point for one in chosen])
+        return [one.named(names[one.point]) for one in chosen if one.point in names]
 
     async def popular(self, only: Filter, limit: int) -> list[str]:
         """Return the most visited items, then others in the order of their points."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from penchant_relevance.compressing.table import cells, header, measure_of
-from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
+from penchant_relevance.evaluation import EXPLORED, OURS, TOGETHER, TRAINED
 
 from penchant_bench.quality import cold_start
 from penchant_bench.quality.cells import asked, cell, covered, lead_of, measures
@@ -71,6 +71,30 @@ def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     return " ".join(told)
 
 
+def explored(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what exploring costs and who gains, or nothing where it was not measured."""
+    if EXPLORED not in models:
+        return ""
+    plain, found, measure = models[OURS], models[EXPLORED], measures(models)[0]
+    cost = f"{measure} {found[measure]['mean'] / plain[measure]['mean'] - 1.0:+.1%}, " if plain[measure]["mean"] else ""
+    looks = (f"{name} {plain[name]:.1%} → {found[name]:.1%}" for name in ("new@10", "coverage@10"))
+    novelty = f"novelty@10 {plain['novelty@10']:.2f} → {found['novelty@10']:.2f} bits"
+    return f"Exploring {found['share']:g} of the places: {cost}{', '.join(looks)}, {novelty}."
+
+
+def explained(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how well explanations hold, or nothing where it was not measured."""
+    found = models.get(OURS, {}).get("explanations")
+    if not found:
+        return ""
+    agreed, slope = found["agreement"], found["slope"]
+    return (
+        f"Explanations of {found['asks']:,} first places: what is named first costs most when left out in "
+        f"{agreed['mean']:.0%} ({agreed['low']:.0%}–{agreed['high']:.0%}); of what is told, "
+        f"{slope['mean']:.2f} ({slope['low']:.2f}–{slope['high']:.2f}) is lost."
+    )
+
+
 def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of one measurement's file, whose kind is ``quality``."""
     settings = measurement["settings"]
@@ -106,7 +130,7 @@ def _whole(data: str, variants: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
             late[variant] = models[OURS]
             continue
         yield from _compared(variant, models)
-        for remark in (agreement(models), PUBLISHED.get((data, variant), "")):
+        for remark in (agreement(models), explored(models), explained(models), PUBLISHED.get((data, variant), "")):
             if remark:
                 yield from (remark, "")
     if late:
