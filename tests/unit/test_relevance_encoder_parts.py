@@ -310,7 +310,14 @@ def test_the_card_tells_where_it_came_from_its_licence_and_what_it_is_worth(tmp_
     (tmp_path / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Some")
     files = beside("words", f"hf:{tmp_path}", FIGURES)
     card = files["README.md"].decode()
-    for said in ("hf:some@1", "license: apache-2.0", "adapters of rank 8", "| 1,234, those of all epochs", "+0.1000", "**better**"):
+    for said in (
+        "hf:some@1",
+        "license: apache-2.0",
+        "adapters of rank 8",
+        "| 1,234, those of all epochs",
+        "+0.1000",
+        "**better**",
+    ):
         assert said in card
     assert files["curves.svg"].startswith(b"<svg")
     assert set(files) == {"README.md", "figures.json", "curves.svg"}
