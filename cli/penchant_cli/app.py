@@ -26,6 +26,7 @@ LATER = {
     "eval": "penchant_cli.eval_command:eval_command",
     "tune": "penchant_cli.tune_command:tune_command",
     "train": "penchant_cli.train_command:app",
+    "encode": "penchant_cli.encode_command:encode_command",
     "compress": "penchant_cli.compress_command:compress_command",
     "bench": "penchant_bench.bench_command:bench_command",
 }
@@ -42,6 +43,7 @@ NEEDS = {
     "eval": ("scipy", "psutil"),
     "tune": ("scipy", "optuna"),
     "train": ("scipy",),
+    "encode": ("pyarrow",),
     "compress": ("scipy", "qdrant_edge"),
     "bench": ("matplotlib", "psutil"),
 }
@@ -75,6 +77,7 @@ class _Commands(TyperGroup):
             "copy",
             "keys",
             "config",
+            "encode",
             "eval",
             "tune",
             "train",

@@ -122,8 +122,8 @@ class Scoring:
     all."""
     dislike: float = within(0, 100, 0.005)
     """ν: greatest penalty that disliked content can give, at cosine 1."""
-    words: float = within(0, 1, 0.5)
-    """Weight of a review's words beside its item."""
+    words: float = within(0, 1, 0.0)
+    """Weight of a review's words beside its item; words without an item, and those of a search, speak in full."""
     interests: int = within(1, 8, 4)
     """Interests searched for separately."""
     apart: float = within(-1, 1, 0.35)

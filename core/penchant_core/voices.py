@@ -55,7 +55,13 @@ def voices_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> li
         event, weight = side[0] if len(side) == 1 else max(side, key=lambda one: abs(one[1]))
         if event.item_id:
             voices.append(Voice(event, weight * decay, Source.ITEM, event.item_id))
-        worded = next((one for one in side if one[0].text), None)
-        if worded is not None and (share := scoring.words if event.item_id else 1.0):
+        worded = next((one for one in side if one[0].text and _share_of_words(one[0], scoring)), None)
+        if worded is not None:
+            share = _share_of_words(worded[0], scoring)
             voices.append(Voice(worded[0], worded[1] * decay * share, Source.TEXT, worded[0].text))
     return voices
+
+
+def _share_of_words(event: Event, scoring: Scoring) -> float:
+    # What is searched for is what is wanted next, whichever item came of it; what is said of an item is an opinion.
+    return scoring.words if event.item_id and event.type != "search" else 1.0

@@ -50,7 +50,7 @@ async def test_the_service_gives_the_lists_of_the_exact_score(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     log, plan = walks(words=words), Plan("replay", (Measure("NDCG@10"), Measure("Recall@20"), Measure("MRR@10")))
-    tuning = Tuning(scoring=Scoring(evidence=4.0, content=0.2, dislike=0.05))
+    tuning = Tuning(scoring=Scoring(evidence=4.0, content=0.2, dislike=0.05, words=0.5))
     check(log, tuning.weights)
     encoded: list[tuple[int, int]] = []
     content, encoder = await encode(log, "builtin:", lambda *done: encoded.append(done))

@@ -21,11 +21,12 @@ from penchant_relevance.asks import Ask, Asks
 from penchant_relevance.compressing.recipes import Recipe
 from penchant_relevance.compressing.trying import Speed, tried
 from penchant_relevance.encoding import content_of
-from penchant_relevance.evaluation import Learners, mixtures
+from penchant_relevance.evaluation import Learners
 from penchant_relevance.halved import worth
 from penchant_relevance.log import Log
 from penchant_relevance.measure import Measure
 from penchant_relevance.metrics import SEED, Bootstrap
+from penchant_relevance.parts import parts
 from penchant_relevance.scoring import Content, Mixture
 
 MOST_ASKS = 3_000
@@ -107,7 +108,7 @@ async def _kept(log: Log, rows: Matrix, recipe: Recipe) -> tuple[Matrix, float]:
 def compared(asks: Asks, tuning: Tuning, measure: Measure, rows: Sequence[Tried]) -> list[dict[str, Any]]:
     """Return figures of each row; the first is the model as it is, which the others are set against."""
     learners = Learners(asks, tuning)
-    alone = mixtures(tuning)[WORDS_ALONE]
+    alone = parts(tuning)[WORDS_ALONE]
     models = [Mixture(mixed, row.content, learners.counts) for row in rows for mixed in (tuning, alone)]
     numbers = np.arange(sum(isinstance(step, Ask) for step in asks.steps()))
     wanted = np.random.default_rng(SEED).permutation(numbers)[:MOST_ASKS]
