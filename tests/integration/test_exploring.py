@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from penchant import decode
 from penchant.v1.recommendation_pb2 import Recommendation, RecommendResponse, SearchItemsRequest, SimilarItemsRequest
 from penchant_adapters.attribution import attributed_request
 from penchant_core.tuning import Scoring
@@ -126,6 +127,7 @@ async def test_what_comes_of_an_explored_list_leads_to_its_propensities(bold: Cl
     (line,) = explored(lines)
     listed = told(answer.recommendations)
     assert line["items"] == list(listed)
+    assert [one.propensity for one in decode.recommendations(answer)] == list(listed.values())
     assert line["propensities"] == pytest.approx(list(listed.values()), abs=1e-6)
     assert not line.keys() & {"user", "user_id"}
     await bold.record("u", "like", line["items"][0], attribution_token=answer.attribution_token)
