@@ -54,11 +54,12 @@ class Asks(Generic[R]):
         sparse: Callable[[Mapping[int, float]], Ask[R]],
         sources: Mapping[int, float],
         learned: str,
+        content: str = CONTENT,
     ) -> None:
-        """*learned*: the name of the vector of embeddings, empty where there is none."""
+        """*content*, *learned*: names of the vectors of words and of embeddings, empty for none."""
         self._parts: dict[str, Ask[R]] = {}
         if question.content is not None and np.any(question.content):
-            self._parts[CONTENT] = dense(question.content, CONTENT)
+            self._parts[CONTENT] = dense(question.content, content)
         weights = dict(sources)
         if question.popularity:
             weights[POPULARITY] = question.popularity
@@ -71,7 +72,7 @@ class Asks(Generic[R]):
         for direction in question.directions:
             if np.any(direction):
                 whole = direction is question.content
-                self._looks.append(("", dense(direction, CONTENT)) if not whole else (CONTENT, self._parts[CONTENT]))
+                self._looks.append(("", dense(direction, content)) if not whole else (CONTENT, self._parts[CONTENT]))
         self._found: dict[str, dict[int, float]] = {part: {} for part in self._parts}
         self._points: set[int] = set()
 

@@ -12,8 +12,7 @@ from qdrant_edge import Filter as Condition
 
 from penchant_adapters.edge.itempoints import vectors_of
 from penchant_adapters.edge.shard import Shard
-from penchant_adapters.embeddings import dense_names, dense_of, vector_name
-from penchant_adapters.parts import CONTENT
+from penchant_adapters.embeddings import vector_name
 from penchant_adapters.payloads import GONE
 from penchant_adapters.points import META, point_id
 
@@ -31,12 +30,12 @@ class Embeddings:
     that has it again, until an item is put without one.
     """
 
-    def __init__(self, shard: Shard, model: SequenceModel | None) -> None:
+    def __init__(self, shard: Shard, model: SequenceModel | None, content: str) -> None:
+        """*content*: the name of the vectors of words that the model was learnt with."""
         self._shard, self._model = shard, model
+        self.content = content
         self.name = vector_name(model)
         """Of the vector; empty without a model."""
-        self.names = dense_names(model)
-        """Of the dense vectors that an item has."""
         (meta,) = shard.retrieve([META])
         mark = meta.payload or {}
         self._there, self._whole = str(mark.get(_NAME, "")), bool(mark.get(_WHOLE))
@@ -48,9 +47,18 @@ class Embeddings:
         if self._model is None and self._whole:
             self._mark(self._there, whole=False)
 
-    def dense(self, items: Sequence[tuple[str, Vector]]) -> dict[str, dict[str, Any]]:
-        """Return the dense vectors of items by id, each named once, from ids and the vectors of their words."""
-        return {item_id: some for (item_id, _), some in zip(items, dense_of(items, self._model), strict=True)}
+    def of(self, item_ids: Sequence[str], words: Sequence[Vector]) -> list[dict[str, Any]]:
+        """Return the embedding of each item under its name, from ids and the vectors of their words."""
+        if self._model is None or not item_ids:
+            return [{} for _ in item_ids]
+        return [{self.name: z} for z in self._model.embed(item_ids, np.stack(words))]
+
+    def drop(self) -> None:
+        """Delete the embeddings; from now on there is no model."""
+        if self._there:
+            self._mark(self._there, whole=False)
+            self._shard.update(UpdateOperation.delete_vector_name(self._there))
+        self._model, self.name = None, ""
 
     def _settle(self, model: SequenceModel) -> None:
         if self._there and self._there != self.name:
@@ -71,16 +79,18 @@ class Embeddings:
         start: int | None = META + 1
         done = 0
         while start is not None:
-            request = ScrollRequest(offset=start, limit=SLICE, filter=there, with_payload=True, with_vector=[CONTENT])
+            request = ScrollRequest(
+                offset=start, limit=SLICE, filter=there, with_payload=True, with_vector=[self.content]
+            )
             records, start = self._shard.scroll(request)
-            if records:
-                words = [
-                    (str((one.payload or {})["id"]), np.array(vectors_of(one)[CONTENT], np.float32)) for one in records
-                ]
+            # Where words lack a vector, in a space that is being filled, the embedding comes with it.
+            found = [(str((one.payload or {})["id"]), vectors_of(one).get(self.content)) for one in records]
+            words = {item_id: np.array(vector, np.float32) for item_id, vector in found if vector is not None}
+            if words:
+                embeddings = self.of(list(words), list(words.values()))
                 changes = [
-                    PointVectors(id=point_id(item_id), vector={self.name: dense[self.name]})
-                    for item_id, dense in self.dense(words).items()
+                    PointVectors(id=point_id(item_id), vector=z) for item_id, z in zip(words, embeddings, strict=True)
                 ]
                 self._shard.update(UpdateOperation.update_vectors(changes))
-            done += len(records)
+            done += len(words)
         return done

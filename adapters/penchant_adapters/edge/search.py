@@ -29,10 +29,8 @@ from penchant_adapters.points import META, point_id
 class Search:
     """Searches of the items' shard."""
 
-    def __init__(self, shard: Shard, hidden: set[int], learned: str = "") -> None:
-        """*learned*: the name of the vector that embeddings of a sequence model stand in."""
+    def __init__(self, shard: Shard, hidden: set[int]) -> None:
         self._shard = shard
-        self._learned = learned
         # A must-not list of ids costs little; a payload condition on every item makes each search five times dearer.
         self._hidden = hidden
         self._names: Recent[int, str] = Recent(500_000)
@@ -52,10 +50,13 @@ class Search:
                 found[int(str(record.id))] = name
         return found
 
-    def best(self, question: Question, sources: Mapping[int, float]) -> list[Part]:
-        """Return the points of the union of the best of each search, with every part of their scores."""
+    def best(self, question: Question, sources: Mapping[int, float], content: str, learned: str) -> list[Part]:
+        """Return the points of the union of the best of each search, with every part of their scores.
+
+        *content* and *learned* are the names of the vectors of words and of embeddings, empty without a model.
+        """
         condition = self._condition(question.filter)
-        asks = Asks(question, partial(_dense, condition), partial(_counted, condition), sources, self._learned)
+        asks = Asks(question, partial(_dense, condition), partial(_counted, condition), sources, learned, content)
         missing = asks.missing(self._answers(asks.searches(question.depth)))
         return asks.parts(self._answers(missing))
 

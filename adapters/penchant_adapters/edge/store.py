@@ -3,22 +3,24 @@
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import orjson
-from penchant_core.errors import InvalidSetting, StoreInUse, StoreMismatch
+from penchant_core.errors import InvalidSetting, OutOfSpace, StoreInUse, StoreMismatch
 from penchant_core.pipeline import Stores
 from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation
 
+from penchant_adapters.edge.columns import Column
 from penchant_adapters.edge.items import EdgeItems
 from penchant_adapters.edge.users import EdgeUsers
 from penchant_adapters.embeddings import refuse_other
+from penchant_adapters.spaces import SPACES, Registered, Registry, names_of, read_registry, write_registry
 from penchant_adapters.wholefiles import write_whole
 
 LAYOUT = 1
@@ -46,8 +48,26 @@ class EdgeStore:
     path: Path
     store_id: str
     """Made with the store; freshness tokens carry it."""
+    first: str
+    """The encoder that made it."""
     users: EdgeUsers
     items: EdgeItems
+
+    def see(self, space: Registered) -> None:
+        """Have another space, in which all items and users lack a vector."""
+        names = names_of(space.model, self.first)
+        self.items.see(Column(space.model, names.content, space.dim))
+        self.users.see(Column(space.model, names.interest, space.dim))
+
+    def turn(self, space: str) -> None:
+        """Go on as if the store had been opened with another space."""
+        self.items.turn(space)
+        self.users.turn(space)
+
+    def unsee(self, space: str) -> None:
+        """Delete a space; nobody may be reading in it."""
+        self.items.unsee(space)
+        self.users.unsee(space)
 
     @property
     def stores(self) -> Stores:
@@ -98,12 +118,13 @@ def open_edge(
 ) -> Iterator[EdgeStore]:
     """Open the store in a directory, made on first use, with the *store_id* if one is given.
 
-    With a *sequence* model every item has its embedding when this returns; without one they stay as they are.
+    *model* and *dim* are of the encoder whose space is meant where none is named: the one that made the store, or one
+    that was added since. With a *sequence* model every item has its embedding when this returns; without one they stay
+    as they are.
 
-    Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when another model, or other settings
-    of co-visitation, made it, and ``InvalidSetting`` when the *sequence* model was learnt with another.
+    Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when it has no space of the model, or
+    other settings of co-visitation made it, and ``InvalidSetting`` when the *sequence* model was learnt with another.
     """
-    refuse_other(sequence, model, dim)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -111,27 +132,48 @@ def open_edge(
     with locked(path):
         if (path / MOVING).exists():
             raise StoreMismatch(f"{path} is the target of a copy that was not finished; run it again")
-        store_id = _identified(path / "store.json", model, dim, settings, store_id)
-        users = EdgeUsers(path / "users", dim, min_free_bytes)
+        registry = read_registry(path)
+        spaces = _spaces(registry, Registered(model, "", dim))
+        _refuse_foreign(sequence, spaces)
+        made = _identified(path / "store.json", spaces, settings, store_id)
+        names = [names_of(one.model, made.model) for one in spaces]
+        interests = [Column(one.model, its.interest, one.dim) for one, its in zip(spaces, names, strict=True)]
+        words = [Column(one.model, its.content, one.dim) for one, its in zip(spaces, names, strict=True)]
+        users = EdgeUsers(path / "users", interests, min_free_bytes)
         try:
-            items = EdgeItems(path / "items", dim, settings, min_free_bytes, sequence)
+            items = EdgeItems(path / "items", words, settings, min_free_bytes, sequence)
             try:
-                yield EdgeStore(path, store_id, users, items)
+                store = EdgeStore(path, made.store_id, made.model, users, items)
+                if registry is not None and registry.leaving:
+                    with suppress(OutOfSpace):
+                        _sweep(store, registry)
+                yield store
             finally:
                 items.close()
         finally:
             users.close()
 
 
+def _sweep(store: EdgeStore, registry: Registry) -> None:
+    """Delete what a crash left of spaces that were being added, or removed."""
+    for space in registry.leaving:
+        store.see(Registered(space, "", 1))
+        store.unsee(space)
+    write_registry(store.path, replace(registry, leaving=()))
+
+
 def made_with(path: Path) -> Made | None:
-    """Return who made the store in a directory; none where there is no store."""
+    """Return with what a store can be opened, its active model first of all; none where there is no store."""
     file = path / "store.json"
     if not file.exists():
         return None
     found = orjson.loads(file.read_bytes())
     if found.get("layout") != LAYOUT:
         raise StoreMismatch(f"{path} was made with layout = {found.get('layout')!r} and this version reads {LAYOUT!r}")
-    return Made(found["store_id"], found["model"], found["dim"], Covisitation(**found["covisitation"]))
+    made = Made(found["store_id"], found["model"], found["dim"], Covisitation(**found["covisitation"]))
+    if (registry := read_registry(path)) is not None:
+        made = replace(made, model=registry.active, dim=registry.of(registry.active).dim)
+    return made
 
 
 @contextmanager
@@ -153,17 +195,46 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _identified(path: Path, model: str, dim: int, settings: Covisitation, store_id: str | None) -> str:
-    wanted: dict[str, Any] = {"layout": LAYOUT, "model": model, "dim": dim, "covisitation": asdict(settings)}
+def _spaces(registry: Registry | None, opened: Registered) -> list[Registered]:
+    """Return the spaces of a store, the one to open it with first."""
+    if registry is None:
+        return [opened]
+    there = registry.find(opened.model)
+    if there is None or there.dim != opened.dim:
+        names = ", ".join(one.model for one in registry.spaces)
+        raise StoreMismatch(
+            f"the store has no space of {opened.model!r} with {opened.dim} numbers; it has: {names}; "
+            "set encoder back, and see penchant models"
+        )
+    return [there, *(one for one in registry.spaces if one is not there)]
+
+
+def _refuse_foreign(sequence: SequenceModel | None, spaces: Sequence[Registered]) -> None:
+    if sequence is not None:
+        own = next((one for one in spaces if one.model == sequence.about.encoder), spaces[0])
+        refuse_other(sequence, own.model, own.dim)
+
+
+def _identified(path: Path, spaces: Sequence[Registered], settings: Covisitation, store_id: str | None) -> Made:
+    opened = spaces[0]
+    wanted: dict[str, Any] = {
+        "layout": LAYOUT,
+        "model": opened.model,
+        "dim": opened.dim,
+        "covisitation": asdict(settings),
+    }
     if not path.exists():
         store_id = store_id or uuid.uuid4().hex[:16]
         write_whole(path, orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))
-        return store_id
+        return Made(store_id, opened.model, opened.dim, settings)
     found = orjson.loads(path.read_bytes())
+    registered = (path.parent / SPACES).exists()
     for name, value in wanted.items():
-        if found.get(name) != value:
+        # Where there is a registry, the space was found in it.
+        if found.get(name) != value and not (registered and name in {"model", "dim"}):
+            hint = "; to change the model while serving, see penchant models" if name == "model" else ""
             raise StoreMismatch(
                 f"{path.parent} was made with {name} = {found.get(name)!r} and this service has {value!r}; "
-                f"set {name} back, or choose another data_dir and import again"
+                f"set {name} back, or choose another data_dir and import again{hint}"
             )
-    return str(found["store_id"])
+    return Made(str(found["store_id"]), str(found["model"]), int(found["dim"]), settings)
