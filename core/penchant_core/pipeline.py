@@ -280,6 +280,11 @@ class Recommender:
         self._model = model
         self._reader = Reader(library.catalogue, encoder, tuning, model)
 
+    @property
+    def encoder_name(self) -> str:
+        """Identity of the encoder whose vectors the lists are made with."""
+        return self._encoder.name
+
     async def recommend(self, ledger: Ledger, wish: Wish) -> list[Recommended]:
         """Return what the user behind a ledger would like next, best first."""
         interests = await self.interests(ledger, wish.profile)
