@@ -1,7 +1,7 @@
 """The models of a service on one machine: another encoder is added, filled, compared, promoted and taken back.
 
 What is decided stands in the store's ``spaces.json`` before it is done, so a crash at any moment leaves either the
-state before or the state after, and a fill goes on at the next start. Who answers is one assignment (``Spaces.switch``).
+state before or the state after, and a fill goes on at the next start. Who answers is one assignment.
 """
 
 import asyncio
