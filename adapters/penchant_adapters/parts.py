@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
-from penchant_core.counts import POPULARITY
+from penchant_core.counts import POPULARITY, dimension
 from penchant_core.ports import Query
+from penchant_core.together import source
 from penchant_core.vectors import Vector
 
-CONTENT, COUNTS, LEARNED = "content", "counts", "learned"
+CONTENT, COUNTS, LEARNED, FITTED = "content", "counts", "learned", "fitted"
 """Parts of the score; the first two are also the names of the vectors that they are products with."""
 
 R = TypeVar("R")
@@ -27,11 +28,12 @@ class Part(NamedTuple):
     content: float
     counts: float
     learned: float
+    fitted: float
 
     @property
     def score(self) -> float:
         """Their sum."""
-        return self.content + self.counts + self.learned
+        return self.content + self.counts + self.learned + self.fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +53,26 @@ class Asks(Generic[R]):
         self,
         question: Query,
         dense: Callable[[Vector, str], Ask[R]],
-        sparse: Callable[[Mapping[int, float]], Ask[R]],
-        sources: Mapping[int, float],
-        learned: str,
-        content: str = CONTENT,
+        sparse: Callable[[Mapping[int, float], str], Ask[R]],
+        names: Mapping[str, str],
     ) -> None:
-        """*content*, *learned*: names of the vectors of words and of embeddings, empty for none."""
+        """*names*: part of the score → name of the vector that a trained model gives for it, where there is one.
+
+        Words stand in the vector of their part's own name unless *names* has another.
+        """
         self._parts: dict[str, Ask[R]] = {}
+        content = names.get(CONTENT, CONTENT)
         if question.content is not None and np.any(question.content):
             self._parts[CONTENT] = dense(question.content, content)
-        weights = dict(sources)
+        weights = _summed(dimension, question.sources)
         if question.popularity:
             weights[POPULARITY] = question.popularity
         if weights:
-            self._parts[COUNTS] = sparse(weights)
-        if question.learned is not None and learned:
-            self._parts[LEARNED] = dense(question.learned, learned)
+            self._parts[COUNTS] = sparse(weights, COUNTS)
+        if question.learned is not None and LEARNED in names:
+            self._parts[LEARNED] = dense(question.learned, names[LEARNED])
+        if question.fitted and FITTED in names:
+            self._parts[FITTED] = sparse(_summed(source, question.fitted), names[FITTED])
         # Where to look by content may be several directions; their sum, which scores, is no place to look then.
         self._looks = [(part, ask) for part, ask in self._parts.items() if part != CONTENT]
         for direction in question.directions:
@@ -93,5 +99,13 @@ class Asks(Generic[R]):
         """Take the answers to what was missing; return all candidates, in no particular order."""
         for part, answer in zip(self._lacking, answers, strict=True):
             self._found[part].update(answer)
-        found = [self._found.get(part, {}) for part in (CONTENT, COUNTS, LEARNED)]
+        found = [self._found.get(part, {}) for part in (CONTENT, COUNTS, LEARNED, FITTED)]
         return [Part(point, *(scores.get(point, 0.0) for scores in found)) for point in self._points]
+
+
+def _summed(dimension_of: Callable[[str], int], sources: Mapping[str, float]) -> dict[int, float]:
+    weights: dict[int, float] = {}
+    for item_id, weight in sources.items():
+        dim = dimension_of(item_id)
+        weights[dim] = weights.get(dim, 0.0) + weight
+    return weights

@@ -1,12 +1,28 @@
-"""Points of a Qdrant engine, embedded or not: their ids, and sums that must be exact in its vectors."""
+"""Points of a Qdrant engine, embedded or not: their ids, their sparse vectors, and sums that must be exact in these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from penchant_core.sequence import number
+from penchant_core.vectors import Vector
 
 META = 0
 """Point that holds what belongs to a collection as a whole."""
 
 BASE = 1 << 20
 """A float32 holds whole numbers up to 2²⁴, hence two of them for a greater one: the upper and the lower digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """A sparse vector."""
+
+    dims: list[int]
+    values: list[float]
+
+
+Vectors = Mapping[str, Vector | Sparse]
+"""Vectors of a point by name."""
 
 
 def point_id(name: str) -> int:

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from penchant_adapters.settings_groups import AccessSettings, KafkaSettings, QdrantSettings, TelemetrySettings
+from penchant_adapters.vectortypes import VectorType
 
 PREFIX = "PENCHANT_"
 NESTING = "__"
@@ -46,8 +47,14 @@ class Settings(BaseSettings):
     """Threads of the encoder; none: one for the built-in model, all cores for others."""
     encoder_device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
+    item_vectors: VectorType = "float32"
+    """What the embedded store keeps of a number of an item's vector: ``float32``, ``float16``, or a byte or half of one
+    by TurboQuant (``turbo8``, ``turbo4``). Chosen when a store is made; ``penchant copy`` makes one of another kind."""
     sequence_model: Path | None = None
     """Folder of a model that ``penchant train sequence`` wrote; none: the score is of words and counts alone."""
+    together_model: Path | None = None
+    """Folder of weights between items that ``penchant train together`` wrote; none: only what is counted live says what
+    goes together."""
     weights: Mapping[str, float] = Field(default_factory=dict)
     """Event type → weight, −10 to 10, beside or instead of the built-in ones."""
     scoring: Scoring = Field(default_factory=Scoring)

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant_adapters.vectortypes import VectorType
+
 
 class Group(BaseModel):
     """Some settings that belong together."""
@@ -79,6 +81,9 @@ class QdrantSettings(Group):
     """Order of writes to one point from several processes; ``strong`` is what the guarantees need with replication."""
     read_consistency: Literal["", "majority", "quorum", "all"] = ""
     """Copies that must agree on what is read; empty: one is asked."""
+    item_vectors: VectorType = "float32"
+    """What is kept of a number of an item's vector, as in the embedded store; the last two need Qdrant 1.20.
+    Chosen when a generation is made; ``penchant rebuild`` and ``penchant copy`` make one of another kind."""
     quantization: Literal["none", "int8"] = "none"
     """Compression of the items' content vectors in memory."""
     oversampling: float = Field(default=2.0, ge=1.0, le=10.0)

@@ -16,7 +16,7 @@ from penchant_bench import figures
 from penchant_bench.speed.figure import Figures, Options
 from penchant_bench.speed.report import cells
 
-ALONE = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder")
+ALONE = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder", "cost")
 CLUSTER = ("log", "push", "catchup", "servers", "cluster_footprint")
 """These need Java and Maven, for the broker."""
 NAMES = (*ALONE, *CLUSTER)
@@ -36,6 +36,9 @@ def bench_command(
         Path | None,
         typer.Option(help="SVG file for the curves of growth and catchup, or a folder for a file of each."),
     ] = None,
+    hourly: Annotated[
+        float, typer.Option(min=0.0, help="Price of a core for an hour, in your currency; for cost.")
+    ] = 0.05,
 ) -> None:
     """Measure the speed of the service, a process of its own, beside what its bare parts take on this machine.
 
@@ -45,7 +48,7 @@ def bench_command(
         raise typer.BadParameter(f"{name!r} is none of {', '.join(NAMES)}, all", param_hint="NAME")
     for chosen in NAMES if name == "all" else (name,):
         picture = _file(plot, f"{chosen}.svg", several=name == "all")
-        options = Options(items, seconds, quick, picture)
+        options = Options(items, seconds, quick, picture, hourly)
         load, begin = os.getloadavg()[0], time.perf_counter()
         # Imported when used: some need what others do not, matplotlib for one.
         measurement = import_module(f"penchant_bench.speed.{chosen}")
@@ -53,7 +56,7 @@ def bench_command(
         took = round(time.perf_counter() - begin, 1)
         Console().print(_table(chosen, found, took))
         settings = {"items": items, "seconds": seconds, "quick": quick, "load_before": round(load, 1)}
-        settings["took_seconds"] = took
+        settings |= {"took_seconds": took, "hourly": hourly}
         if hasattr(measurement, "note"):
             settings["note"] = measurement.note()
         if (path := _file(json, f"speed-{chosen}.json", several=name == "all")) is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from penchant_bench.quality.report import judged, tuned
+from penchant_bench.quality.report import compressed, judged, tuned
 from penchant_bench.quality.report import rendered as quality
 from penchant_bench.speed.report import rendered as speed
 
@@ -19,6 +19,7 @@ SECTIONS: Mapping[str, tuple[str, Renderer]] = {
     "tune": ("Tuning", tuned),
     "sequence": ("Sequence models", judged),
     "together": ("Learned together", judged),
+    "compress": ("Smaller models and vectors", compressed),
     "speed": ("Speed", speed),
 }
 """Kind of measurement → title of its section and what renders one measurement; sections in this order."""

@@ -27,6 +27,8 @@ LATER = {
     "eval": "penchant_cli.eval_command:eval_command",
     "tune": "penchant_cli.tune_command:tune_command",
     "train": "penchant_cli.train_command:app",
+    "encode": "penchant_cli.encode_command:encode_command",
+    "compress": "penchant_cli.compress_command:compress_command",
     "bench": "penchant_bench.bench_command:bench_command",
 }
 """Command → where it is. These need the server, the store or the measurements, which the command line does not."""
@@ -42,13 +44,19 @@ NEEDS = {
     "eval": ("scipy", "psutil"),
     "tune": ("scipy", "optuna"),
     "train": ("scipy",),
+    "encode": ("pyarrow",),
+    "compress": ("scipy", "qdrant_edge"),
     "bench": ("matplotlib", "psutil"),
 }
 """Command → what it imports only when it gets to work."""
 
-EXTRAS = {"eval": "bench", "tune": "relevance", "train": "relevance", "bench": "bench"} | dict.fromkeys(
-    ("consume", "serve", "topics", "dlq", "copy", "rebuild"), "cluster"
-)
+EXTRAS = {
+    "eval": "bench",
+    "tune": "relevance",
+    "train": "relevance",
+    "compress": "relevance",
+    "bench": "bench",
+} | dict.fromkeys(("consume", "serve", "topics", "dlq", "copy", "rebuild"), "cluster")
 """Command → the extra that brings what it needs, ``server`` for the others."""
 
 
@@ -71,9 +79,11 @@ class _Commands(TyperGroup):
             "models",
             "keys",
             "config",
+            "encode",
             "eval",
             "tune",
             "train",
+            "compress",
             "bench",
         ]
 

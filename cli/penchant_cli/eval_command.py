@@ -90,6 +90,22 @@ def eval_command(
         bool,
         typer.Option("--late", help="Also with all learnt 30 s, 1 h, 1 day late, or never.", rich_help_panel=_HOW),
     ] = False,
+    cold_start: Annotated[
+        bool,
+        typer.Option(
+            "--cold-start",
+            help="Also with no more than the newest 0, 1, 2, 5, 10 events of who asks.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    interests: Annotated[
+        bool,
+        typer.Option(
+            "--interests",
+            help="Also with one interest instead of several, of users made of two and of real ones.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     validation: Annotated[
         bool,
         typer.Option("--validation", help="Ask for the targets on which settings are chosen.", rich_help_panel=_HOW),
@@ -123,7 +139,8 @@ def eval_command(
 
     beside = (with_ease or all_sets, with_sasrec or all_sets)
     learnt = (late or all_sets, with_sequence or all_sets, with_together or all_sets)
-    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt)
+    besides = (cold_start or all_sets, interests or all_sets)
+    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt, *besides)
     try:
         writable(json=json, html=html)
         if own.items is not None or own.events is not None:
@@ -141,7 +158,7 @@ def eval_command(
                 _tell(wanted.of_public(each, data, Console(stderr=True)), to, None)
         elif name:
             if name in studies.STUDIES and (html or wanted.more_than_offline):
-                only = "is measured offline only: leave out --html, --late, --with-… and --through"
+                only = "is measured offline only: leave out --html, --through and what else may be measured besides"
                 raise InvalidSetting(f"{name} {only}", field="name")
             _tell(wanted.of_public(name, data, Console(stderr=True)), json, html)
         else:
@@ -155,10 +172,14 @@ def eval_command(
 
 def _tell(found: dict[str, Any], json: Path | None, html: Path | None) -> None:
     from penchant_bench import figures  # noqa: PLC0415
-    from penchant_bench.quality.evaluation import table  # noqa: PLC0415
+    from penchant_bench.quality.evaluation import cold_table, table  # noqa: PLC0415
 
     for variant, models in found["figures"].items():
         Console().print(table(f"{found['name']}, {variant}", models))
+    if "cold_start" in found:
+        Console().print(cold_table(found["name"], found["cold_start"]))
+    for group, models in found.get("interests", {"figures": {}})["figures"].items():
+        Console().print(table(f"{found['name']}, {group}", models))
     if json is not None:
         figures.write(json, found)
         tell(f"Figures: {json}")

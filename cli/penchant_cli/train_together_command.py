@@ -47,7 +47,7 @@ def train_together(
 
     They are fitted on what comes before the validation window; one half of the users there chooses the penalty, how
     fast what a user did fades, and how loud they are, the other half judges. Then they are fitted on the whole log.
-    No service reads them yet: `penchant eval --with-together` tells what they would be worth.
+    A service reads them from the folder that PENCHANT_TOGETHER_MODEL names, on top of what it counts.
     """
     console = Console(stderr=True)
     begun = time.monotonic()
@@ -89,14 +89,13 @@ def _named(choice: "TogetherChoice") -> str:
 
 
 def _write(out: Path, asks: "Asks", choice: "TogetherChoice", figures: dict[str, Any]) -> None:
-    import json  # noqa: PLC0415
-
     import numpy as np  # noqa: PLC0415
     from penchant_adapters.together import write_together_model  # noqa: PLC0415
     from penchant_relevance.together import fitted, frozen  # noqa: PLC0415
+    from penchant_relevance.together_card import beside  # noqa: PLC0415
 
     pairs = fitted(asks, np.arange(len(asks.log)), choice.settings.penalty)
     model = frozen(pairs, out.resolve().name, [item.item_id for item in asks.log.items], choice.settings)
-    beside = {"figures.json": json.dumps(figures, indent=2, ensure_ascii=False).encode()}
-    path = write_together_model(out, model, beside)
+    path = write_together_model(out, model, beside(model.about, pairs.nnz, figures))
     tell(f"Weights: {path}, version {model.about.version}")
+    tell(f"To use them: PENCHANT_TOGETHER_MODEL={out} penchant up")

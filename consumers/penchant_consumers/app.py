@@ -21,15 +21,15 @@ from penchant_adapters.patience import patiently
 from penchant_adapters.process import asked_to_stop, tune_interpreter
 from penchant_adapters.qdrant.items import DESCRIBED_SECONDS
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
-from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.settings_groups import KafkaSettings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry
 from penchant_adapters.telemetry.timed import timed
+from penchant_adapters.trained import read_trained
 from penchant_core.errors import Unavailable
 from penchant_core.pipeline import Reader
 from penchant_core.ports import Encoder
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import Trained
 from threadpoolctl import threadpool_limits
 
 from penchant_consumers.guard import Guard
@@ -64,7 +64,7 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
                 telemetry.metrics,
             )
         )
-        opening = partial(_opened, settings, encoder, read_sequence_model(settings.sequence_model), stack)
+        opening = partial(_opened, settings, encoder, read_trained(settings), stack)
         store = await patiently(opening, settings.kafka.start_timeout, "the store")
         store.users.prime = encoder.prime
         telemetry.metrics.running(version("penchant"), encoder.name)
@@ -90,13 +90,11 @@ async def _last_notes(guards: Sequence[Guard]) -> None:
         _log.warning("the store does not take the last notes of how far the log is learnt", error=str(error))
 
 
-async def _opened(
-    settings: Settings, encoder: Encoder, model: SequenceModel | None, stack: AsyncExitStack
-) -> QdrantStore:
+async def _opened(settings: Settings, encoder: Encoder, trained: Trained, stack: AsyncExitStack) -> QdrantStore:
     # Interests are made of items' contents, which hardly ever change; their counts are read where they are added to.
     patient = settings.qdrant.model_copy(update={"cache_seconds": DESCRIBED_SECONDS})
     return await stack.enter_async_context(
-        open_qdrant(settings.store, encoder.name, encoder.dim, settings.covisitation, patient, sequence=model)
+        open_qdrant(settings.store, encoder.name, encoder.dim, settings.covisitation, patient, trained=trained)
     )
 
 

@@ -28,9 +28,9 @@ from penchant_adapters.qdrant.connection import connected
 from penchant_adapters.qdrant.drafts import Draft, drafted
 from penchant_adapters.qdrant.generations import Generations
 from penchant_adapters.qdrant.identity import identified
-from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.metrics import Metrics
+from penchant_adapters.trained import read_trained
 from penchant_core.errors import StoreInUse
 from penchant_core.log import Checkpoint, Told
 from penchant_core.pipeline import Reader
@@ -152,7 +152,7 @@ async def rebuild(settings: Settings, choice: Choice, watch: Watch, say: Say) ->
                 settings.covisitation,
                 settings.qdrant,
                 await _store_id(settings),
-                read_sequence_model(settings.sequence_model),
+                read_trained(settings),
             )
         )
         work = _Rebuild(settings, draft, encoder, log, say)

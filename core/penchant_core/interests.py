@@ -10,10 +10,7 @@ With n_k the evidence there is for the item of signal k and κ pseudo-counts, ``
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from operator import attrgetter
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,8 +18,11 @@ from penchant_core.counts import Counts
 from penchant_core.covisitation import aged
 from penchant_core.model import Event, Item
 from penchant_core.sequence import SequenceModel
-from penchant_core.tuning import DAY, Covisitation, Scoring, Tuning, Weights
+from penchant_core.together import Share
+from penchant_core.trained import UNTRAINED, Trained
+from penchant_core.tuning import Covisitation, Scoring, Tuning, Weights
 from penchant_core.vectors import Matrix, Vector, unit
+from penchant_core.voices import Source, Voice, voices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,6 @@ class Known:
     counts: Counts
     learned: Vector | None = None
     """Where a sequence model sees it, shape (width,); none where there is no model."""
-
-
-class Source(StrEnum):
-    """What of an event speaks."""
-
-    ITEM = "item"
-    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,56 +72,13 @@ class Interests:
     """γ on the scale of the counts."""
     learned: Vector | None = None
     """What a sequence model expects next, times its weight, shape (width,); none without one."""
+    fitted: tuple[Share, ...] = ()
+    """What weights between items are read by, newest first; nothing without them."""
 
     @property
     def empty(self) -> bool:
         """Tell whether nothing is known that speaks for any item."""
         return not self.shares
-
-
-class Voice(NamedTuple):
-    """What one thing of a ledger says, before its item or words are looked up."""
-
-    event: Event
-    weight: float
-    """Signed and decayed, not yet brought to a sum of 1."""
-    source: Source
-    key: str
-    """Item id or words."""
-
-
-_AGE = attrgetter("occurred_at", "event_id")
-
-
-def voices_of(events: Iterable[Event], scoring: Scoring, weights: Weights) -> list[Voice]:
-    """Return what the newest distinct things say, newest first."""
-    things: dict[tuple[str, str], list[tuple[Event, float]]] = {}
-    for event in sorted(events, key=_AGE, reverse=True):
-        if not (weight := weights.weigh(event.type, event.value)):
-            continue
-        thing = (event.item_id, event.text if not event.item_id else "")
-        if thing in things:
-            things[thing].append((event, weight))
-        elif len(things) < scoring.recent:
-            things[thing] = [(event, weight)]
-    voices = []
-    moments = sorted({said[0][0].occurred_at for said in things.values()}, reverse=True)
-    # What is done at one moment, the lines of one order, is equally recent.
-    ranks = {moment: rank for rank, moment in enumerate(moments)}
-    for said in things.values():
-        moment = said[0][0].occurred_at
-        decay = scoring.rank_decay ** ranks[moment]
-        if scoring.half_life_days is not None:
-            decay *= 2.0 ** ((moment - moments[0]) / (scoring.half_life_days * DAY))
-        # The newest event on a thing decides for or against; the strongest of that side speaks for them all.
-        side = said if len(said) == 1 else [one for one in said if one[1] * said[0][1] > 0.0]
-        event, weight = side[0] if len(side) == 1 else max(side, key=lambda one: abs(one[1]))
-        if event.item_id:
-            voices.append(Voice(event, weight * decay, Source.ITEM, event.item_id))
-        worded = next((one for one in side if one[0].text), None)
-        if worded is not None and (share := scoring.words if event.item_id else 1.0):
-            voices.append(Voice(worded[0], worded[1] * decay * share, Source.TEXT, worded[0].text))
-    return voices
 
 
 def interests_of(
@@ -278,12 +228,13 @@ def _summed(signals: tuple[Signal, ...], vectors: Matrix, popularity: float, lea
     )
 
 
-def of_item(known: Known, tuning: Tuning, now: int, model: SequenceModel | None = None) -> Interests:
+def of_item(known: Known, tuning: Tuning, now: int, trained: Trained = UNTRAINED) -> Interests:
     """Return the interests of somebody who liked this one item: the question behind "similar items"."""
     event = Event(event_id="", user_id="", type="like", occurred_at=now, item_id=known.item.item_id)
     plain = Tuning(Weights({"like": 1.0}), tuning.covisitation, tuning.scoring)
     voices = voices_of([event], plain.scoring, plain.weights)
-    return interests_said(voices, {known.item.item_id: known}, {}, plain, now, model)
+    found = interests_said(voices, {known.item.item_id: known}, {}, plain, now, trained.sequence)
+    return replace(found, fitted=trained.shares([event], plain))
 
 
 def of_words(text: str, vector: Vector, tuning: Tuning, now: int) -> Interests:

@@ -19,13 +19,10 @@ from penchant_core.explanation import Reason, explain
 from penchant_core.interests import (
     Interests,
     Known,
-    Source,
-    Voice,
     interests_of,
     interests_said,
     of_item,
     of_words,
-    voices_of,
     whole_interest,
 )
 from penchant_core.ledger import Ledger, timed
@@ -44,10 +41,11 @@ from penchant_core.ports import (
 )
 from penchant_core.profiles import Profile
 from penchant_core.ranking import balanced, interests_served, ranked
-from penchant_core.sequence import SequenceModel
 from penchant_core.spaces import Space, Spaces, Standing
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Tuning
 from penchant_core.vectors import Vector
+from penchant_core.voices import Source, Voice, voices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +94,18 @@ class Whole:
 class Reader:
     """Reads a ledger as interests: looks up its items and encodes its words."""
 
-    def __init__(
-        self, catalogue: Shelves, encoder: Encoder, tuning: Tuning, model: SequenceModel | None = None
-    ) -> None:
+    def __init__(self, catalogue: Shelves, encoder: Encoder, tuning: Tuning, trained: Trained = UNTRAINED) -> None:
         self._catalogue = catalogue
         self._encoder = encoder
         self._tuning = tuning
-        self._model = model
+        self._trained = trained
 
     async def read(self, events: Sequence[Event], now: int, profile: Profile | None = None) -> Interests:
         """Return the interests behind *events*; *now* in milliseconds."""
         tuning = self._tuning if profile is None else profile.instead(self._tuning)
         voices = voices_of(events, tuning.scoring, tuning.weights)
-        return interests_said(voices, *await self._looked_up(voices), tuning, now, self._model)
+        found = interests_said(voices, *await self._looked_up(voices), tuning, now, self._trained.sequence)
+        return replace(found, fitted=self._trained.shares(events, tuning))
 
     async def wholes(self, ledgers: Mapping[str, Ledger]) -> dict[str, Whole]:
         """Return what each of the ledgers says as a whole, all looked up and encoded at once."""
@@ -271,14 +268,14 @@ class Recommender:
         encoder: Encoder,
         tuning: Tuning,
         clock: Callable[[], int],
-        model: SequenceModel | None = None,
+        trained: Trained = UNTRAINED,
     ) -> None:
         self._library = library
         self._encoder = encoder
         self._tuning = tuning
         self._clock = clock
-        self._model = model
-        self._reader = Reader(library.catalogue, encoder, tuning, model)
+        self._trained = trained
+        self._reader = Reader(library.catalogue, encoder, tuning, trained)
 
     @property
     def encoder_name(self) -> str:
@@ -314,7 +311,7 @@ class Recommender:
         if item_id not in known:
             raise UnknownItem(item_id)
         wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | {item_id}))
-        return await self._answer(of_item(known[item_id], self._tuned(wish), self._clock(), self._model), wish)
+        return await self._answer(of_item(known[item_id], self._tuned(wish), self._clock(), self._trained), wish)
 
     async def search(self, text: str, wish: Wish) -> list[Recommended]:
         """Return items by meaning; the score is the cosine."""
@@ -334,6 +331,7 @@ class Recommender:
             sources=interests.sources,
             popularity=interests.popularity,
             learned=interests.learned,
+            fitted={share.event.item_id: share.weight for share in interests.fitted},
             filter=wish.filter,
             depth=max(scoring.depth, wish.size),
             limit=None if weighed else wish.size,
@@ -356,9 +354,7 @@ class Recommender:
                 known=known[candidate.item_id],
                 score=candidate.score,
                 interest=interest,
-                reasons=tuple(explain(known[candidate.item_id], interests, self._tuning.covisitation))
-                if wish.explain
-                else (),
+                reasons=self._reasons(known[candidate.item_id], interests, wish),
             )
             for candidate, interest in zip(chosen, served, strict=True)
         ]
@@ -374,7 +370,12 @@ class Recommender:
                 known=known[item_id],
                 score=float(np.log1p(known[item_id].counts.visits)),
                 interest=0,
-                reasons=tuple(explain(known[item_id], nobody, self._tuning.covisitation)) if wish.explain else (),
+                reasons=self._reasons(known[item_id], nobody, wish),
             )
             for item_id in found
         ]
+
+    def _reasons(self, known: Known, interests: Interests, wish: Wish) -> tuple[Reason, ...]:
+        if not wish.explain:
+            return ()
+        return tuple(explain(known, interests, self._tuning.covisitation, self._trained.together))

@@ -77,7 +77,7 @@ class Shelves(Protocol):
 
 
 class Catalogue(Shelves, Protocol):
-    """Keeps items with their vectors, and with their embeddings where it was opened with a sequence model."""
+    """Keeps items with their vectors, and with what trained models give them where it was opened with such."""
 
     async def put(
         self,
@@ -126,6 +126,8 @@ class Query:
     """Candidates of each search."""
     learned: Vector | None = None
     """What a sequence model expects, times its weight, shape (width,); a search of its own."""
+    fitted: Mapping[str, float] = field(default_factory=dict)
+    """Item → weight of what was fitted beforehand for it as a source; a search of its own."""
     limit: int | None = None
     """Candidates wanted, the best by score; none: all that were found."""
 
@@ -140,11 +142,13 @@ class Candidate:
     """Co-visitation and popularity together."""
     learned: float = 0.0
     """What a sequence model gives."""
+    fitted: float = 0.0
+    """What weights between items give."""
 
     @property
     def score(self) -> float:
         """The whole score."""
-        return self.content + self.counts + self.learned
+        return self.content + self.counts + self.learned + self.fitted
 
 
 class Retriever(Protocol):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from penchant_core.ports import Encoder, Retriever, Shelves
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -22,8 +22,8 @@ class Space:
     encoder: Encoder
     catalogue: Shelves
     retriever: Retriever
-    model: SequenceModel | None = None
-    """A sequence model that was learnt with the encoder's vectors."""
+    trained: Trained = UNTRAINED
+    """The models that score in it; a sequence model is one that was learnt with the encoder's vectors."""
 
     @property
     def name(self) -> str:

@@ -1,17 +1,15 @@
 """Learned together: weights between items, fitted on a log beforehand, added to the live counts.
 
 A target i keeps its strongest sources k with a weight B_ki each, which may be below 0. With what a user liked,
-weighted by a decay of its own, the score gains::
+weighted by a decay of its own, the score gains, δ being as loud as the log had it::
 
     score(i) += δ · Σ_k u_k · B_ki        u_k ≥ 0, Σ u_k = 1, u_k ∝ weight · r^rank over the newest 200 things
 
 Recency is earned, not given: r is chosen on the log and may be 1, where the oldest thing says as much as the newest.
 
-How it is to be published: an item's sparse vector (``counts``) has room beside its live counts. The weight B_ki goes to
-the dimension ``source(k)``, that of the text ``learned:<k>``, so a query can ask for it with δ · u_k and for the count
-with w_k · together_k, and one sparse product of the store adds up both. A change of counts keeps these dimensions and a
-new model replaces them, so counts and weights have to be told apart: ``of`` lists an item's dimensions. (An item whose
-own id begins with ``learned:`` can share a dimension with them, as any two ids can.) No service does this yet.
+An item's weights are a sparse vector of their own beside that of its counts, B_ki in the dimension ``source(k)``, so
+the sum is one more product of the vector store. They are a function of the item's id: live counts change beside them,
+and another model has another vector.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,10 +20,11 @@ from numpy.typing import NDArray
 
 from penchant_core.counts import RESERVED, Dimensions, Values, dimension
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import Source, Voice
 from penchant_core.ledger import WINDOW
+from penchant_core.model import Event
 from penchant_core.sequence import number
-from penchant_core.tuning import Scoring
+from penchant_core.tuning import Scoring, Weights
+from penchant_core.voices import Source, voices_of
 
 FIELD = "together_model"
 DTYPES = {"targets.number": np.uint64, "targets.first": np.int64,
@@ -43,6 +42,20 @@ class AboutTogether:
     """δ: how loudly they speak in the score, as the log had it."""
     rank_decay: float
     """r, 0–1: weight kept for each newer moment."""
+
+    @property
+    def label(self) -> str:
+        """What people know them by: ``name@version``."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How loudly one item that a user liked speaks through its weights."""
+
+    event: Event
+    weight: float
+    """δ · u_k, times the service's own ``scoring.fitted``."""
 
 
 def source(item_id: str) -> int:
@@ -75,16 +88,17 @@ class TogetherModel:
         span = slice(int(self._first[at]), int(self._first[at + 1]))
         return self._dims[span], self._values[span]
 
-    def query(self, voices: Iterable[Voice]) -> dict[int, float]:
-        """Return δ · u_k by dimension, of voices as ``reading`` has them; empty where no item is approved of."""
+    def shares(self, events: Iterable[Event], scoring: Scoring, weights: Weights) -> tuple[Share, ...]:
+        """Return how loudly each item of a ledger's events speaks, newest first; nothing where none is approved of."""
+        loudness = self.about.weight * scoring.fitted
+        if not loudness:
+            return ()
+        voices = voices_of(events, reading(scoring, self.about.rank_decay), weights)
         liked = [voice for voice in voices if voice.weight > 0.0]
         total = sum(voice.weight for voice in liked)
-        found: dict[int, float] = {}
-        for voice in liked:
-            if voice.source is Source.ITEM:
-                dim = source(voice.key)
-                found[dim] = found.get(dim, 0.0) + self.about.weight * voice.weight / total
-        return found
+        return tuple(
+            Share(voice.event, loudness * voice.weight / total) for voice in liked if voice.source is Source.ITEM
+        )
 
 
 def _check(about: AboutTogether, arrays: Mapping[str, NDArray[np.generic]]) -> None:

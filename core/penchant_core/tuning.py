@@ -117,10 +117,13 @@ class Scoring:
     """γ: weight of log popularity."""
     learned: float = within(0, 100, 1.0)
     """Where there is a sequence model: how loudly it speaks, by what training found; 0: not at all."""
+    fitted: float = within(0, 100, 1.0)
+    """Where there are weights between items, fitted on a log: how loudly they speak, by what fitting found; 0: not at
+    all."""
     dislike: float = within(0, 100, 0.005)
     """ν: greatest penalty that disliked content can give, at cosine 1."""
-    words: float = within(0, 1, 0.5)
-    """Weight of a review's words beside its item."""
+    words: float = within(0, 1, 0.0)
+    """Weight of a review's words beside its item; words without an item, and those of a search, speak in full."""
     interests: int = within(1, 8, 4)
     """Interests searched for separately."""
     apart: float = within(-1, 1, 0.35)

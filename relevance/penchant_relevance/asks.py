@@ -3,7 +3,7 @@
 Both are steps: an ask, or events to learn from before the next ask.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -203,3 +203,31 @@ class Replay(Asks):
         if baskets is None:
             return ([position] for position in range(len(self.log)))
         return (list(found) for _, found in groupby(range(len(self.log)), key=lambda p: int(baskets[p])))
+
+
+class Kept(Asks):
+    """Those of other asks that are wanted; what is learnt in between stays the same."""
+
+    def __init__(self, asks: Asks, wanted: Callable[[int, Ask], bool]) -> None:
+        """*wanted* is told the number of an ask, from 0, and the ask."""
+        self.log, self.weights = asks.log, asks.weights
+        self._asks, self._wanted_of = asks, wanted
+
+    def before(self) -> Indices:
+        """Return the positions of the events that models may see before the first ask."""
+        return self._asks.before()
+
+    def steps(self) -> Iterator[Ask | Indices]:
+        """Yield the asks that are wanted, and between them positions of events to learn from."""
+        number = 0
+        for step in self._asks.steps():
+            if not isinstance(step, Ask):
+                yield step
+                continue
+            if self._wanted_of(number, step):
+                yield step
+            number += 1
+
+    def size(self) -> int:
+        """Return the number of asks that are wanted."""
+        return sum(isinstance(step, Ask) for step in self.steps())

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from penchant_core.errors import InvalidSetting
-from penchant_core.tuning import REFERENCE_COVISITATION, REFERENCE_SCORING, Tuning
+from penchant_core.trained import Trained
+from penchant_core.tuning import Tuning
 
 from penchant_relevance.asks import Asks, LastItem
 from penchant_relevance.baselines import (
@@ -24,12 +25,11 @@ from penchant_relevance.baselines import (
 from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
 from penchant_relevance.log import Indices, Log, lately
 from penchant_relevance.measure import Look, Model, Outcome, figures, measured
+from penchant_relevance.parts import parts
 from penchant_relevance.plans import LIVE, Plan
-from penchant_relevance.scoring import Content, Learned, Mixture
+from penchant_relevance.scoring import Content, Fitted, Learned, Mixture
 
 if TYPE_CHECKING:  # torch is an extra
-    from penchant_core.sequence import SequenceModel
-
     from penchant_relevance.sasrec_choice import Choice
     from penchant_relevance.sequence_choice import SequenceChoice
     from penchant_relevance.together import TogetherChoice
@@ -48,26 +48,6 @@ PENALTIES = (30.0, 100.0, 300.0, 1_000.0)
 """λ of EASE that are tried on the validation targets."""
 HALF_LIVES = (1.0, 7.0, 30.0, 90.0)
 """Days of recent popularity that are tried on the validation targets."""
-
-
-def mixtures(tuning: Tuning, log: Log | None = None) -> dict[str, Tuning]:
-    """Return the tuning under measurement, each of its parts alone, what it is without one, and the fixed mixture.
-
-    With a *log*, only what makes a difference on it: words beside items and disapproval where it has such events.
-    """
-    scoring = tuning.scoring
-    worded = log is None or any(event.item_id and event.text for event in log.events)
-    blamed = log is None or bool((log.weights(tuning.weights) < 0.0).any())
-    without = {"without words": replace(scoring, words=0.0)} if worded else {}
-    without |= {"without dislikes": replace(scoring, dislike=0.0)} if blamed else {}
-    fixed = replace(tuning.covisitation, popularity_exponent=REFERENCE_COVISITATION.popularity_exponent)
-    return {
-        OURS: tuning,
-        "together only": replace(tuning, scoring=replace(scoring, content=0.0, dislike=0.0)),
-        "text only": replace(tuning, scoring=replace(scoring, together=0.0, evidence=0.0, content=1.0, dislike=0.0)),
-        **{name: replace(tuning, scoring=each) for name, each in without.items()},
-        "fixed mixture": Tuning(tuning.weights, fixed, REFERENCE_SCORING),
-    }
 
 
 class Learners:
@@ -181,8 +161,8 @@ class Evaluation:
     """The model that read the words."""
     with_together: bool = False
     """Measure the score with learned weights between items too, fitted on what comes before the asks."""
-    fitted: dict[str, "SequenceModel"] = field(default_factory=dict, init=False)
-    """Variant → the sequence model that ``run`` trained for it."""
+    trained: dict[tuple[str, str], Trained] = field(default_factory=dict, init=False)
+    """Variant and row → the models that ``run`` trained for it, as a service reads them."""
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Return figures by variant (``live``, ``frozen`` and others), model and measure.
@@ -190,16 +170,14 @@ class Evaluation:
         Raises ``InvalidSetting`` where something is to be trained without torch.
         """
         found: dict[str, dict[str, Any]] = {}
-        log = self.log if self.tuning.covisitation.half_life_days is None else lately(self.log)
-        variants = self.plan.variants(log, self.tuning.weights, validation=self.validation, late=self.late)
         chosen = Chosen(
             sasrec=self._sasrec() if self.with_sasrec else None,
             sequence=self._sequence() if self.with_sequence else None,
             together=self._together() if self.with_together else None,
             penalty=self._penalty() if self.with_ease else None,
-            half_life=self._half_life() if self.plan.kind == "replay" else None,
+            half_life=self.half_life,
         )
-        for variant, asks in variants.items():
+        for variant, asks in self.variants().items():
             # What learning later costs is ours to know; baselines stand beside the main variant, and a frozen one.
             all_models = self.plan.kind == "last item" or variant == LIVE
             outcomes = self._outcomes(variant, asks, chosen, all_models=all_models)
@@ -209,19 +187,25 @@ class Evaluation:
                     found[variant][name] |= figure
         return found
 
+    def variants(self) -> dict[str, Asks]:
+        """Return the ways in which the log is asked."""
+        log = self.log if self.tuning.covisitation.half_life_days is None else lately(self.log)
+        return self.plan.variants(log, self.tuning.weights, validation=self.validation, late=self.late)
+
     def _outcomes(self, variant: str, asks: Asks, chosen: Chosen, *, all_models: bool) -> dict[str, Outcome]:
         learners = Learners(asks, self.tuning)
         counts = learners.counts
         models: dict[str, Model] = {
             name: Mixture(tuning, self.content, counts)
-            for name, tuning in mixtures(self.tuning, self.log).items()
-            if all_models or name == OURS
+            for name, tuning in {OURS: self.tuning, **(parts(self.tuning, self.log) if all_models else {})}.items()
         }
         if chosen.sequence is not None:
             learned = self._learned(variant, asks, chosen.sequence)
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
         if chosen.together is not None:
-            models[TOGETHER] = chosen.together.beside(Mixture(self.tuning, self.content, counts), asks)
+            models[TOGETHER] = Mixture(
+                self.tuning, self.content, counts, fitted=self._fitted(variant, asks, chosen.together)
+            )
         if all_models:
             models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
             if chosen.half_life is not None:
@@ -244,8 +228,18 @@ class Evaluation:
         network = choice.fitted(asks, self.content, lambda done, total: self.progress(told, done, total))
         ids = [item.item_id for item in self.log.items]
         model = frozen(network, self.log.name, self.encoder, ids, choice.weight, choice.settings.heads)
-        self.fitted[variant] = model
+        self.trained[variant, TRAINED] = Trained(sequence=model)
         return Learned.of(model, self.content)
+
+    def _fitted(self, variant: str, asks: Asks, choice: "TogetherChoice") -> Fitted:
+        from penchant_relevance.together import frozen  # noqa: PLC0415 it reads this module
+
+        found = choice.fitted(asks)
+        if found.weight:
+            ids = [item.item_id for item in self.log.items]
+            model = frozen(found.pairs, self.log.name, ids, choice.settings)
+            self.trained[variant, TOGETHER] = Trained(together=model)
+        return found
 
     def _sequence(self) -> "SequenceChoice":
         """Return for how long a sequence model does best on the validation targets, and how loud it is then."""
@@ -279,8 +273,11 @@ class Evaluation:
             }
         )
 
-    def _half_life(self) -> float:
-        """Return the half-life with which recent popularity does best on the validation targets."""
+    @cached_property
+    def half_life(self) -> float | None:
+        """Days, with which recent popularity does best on the validation targets; none where a log has only order."""
+        if self.plan.kind != "replay":
+            return None
         learners = Learners(self._choosing, self.tuning)
         models = {f"{days:g}": learners.recent_popularity(days) for days in HALF_LIVES}
         found = self._measured("recent popularity", self._choosing, models, learners)

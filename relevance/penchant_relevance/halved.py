@@ -96,7 +96,7 @@ def judged(
 ) -> Verdict:
     """Return what the score without and the score with something learnt are worth on the asks that judge."""
     searching, judging = halves
-    found = _worth(asks, judging, learners, both, measure)
+    found = worth(asks, judging, learners, both, measure)
     return Verdict(
         measure=measure.name,
         default=float(found.means[0]),
@@ -106,7 +106,8 @@ def judged(
     )
 
 
-def _worth(asks: Asks, wanted: set[int], learners: Learners, models: Sequence[Model], measure: Measure) -> Bootstrap:
+def worth(asks: Asks, wanted: set[int], learners: Learners, models: Sequence[Model], measure: Measure) -> Bootstrap:
+    """Return what models, a column each, are worth on the asks of these numbers; they read what *learners* count."""
     users: list[int] = []
     values: list[list[float]] = []
     for block in _blocks(asks, wanted, learners):

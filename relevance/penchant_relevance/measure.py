@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from penchant_relevance.asks import Ask, Asks
 from penchant_relevance.log import Indices
-from penchant_relevance.metrics import bootstrap, hit, mrr, ndcg, ranks, recall
+from penchant_relevance.metrics import bootstrap, every, hit, mrr, ndcg, ranks, recall
 
 SHOWN = 10
 """Items of a list that coverage, novelty and diversity look at."""
@@ -52,7 +52,7 @@ class Measure:
         return int(self.name.partition("@")[2])
 
 
-_KINDS = {"NDCG": ndcg, "Recall": recall, "HR": hit, "MRR": mrr}
+_KINDS = {"NDCG": ndcg, "Recall": recall, "HR": hit, "All": every, "MRR": mrr}
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ def hit(found: Floats, size: int) -> float:
     return float((found < size).any())
 
 
+def every(found: Floats, size: int) -> float:
+    """Return 1 where a list of *size* shows all of the targets, by their ranks from 0; else 0."""
+    return float((found < size).all())
+
+
 def ndcg(found: Floats, size: int) -> float:
     """Return the discounted gain of the targets, by their ranks from 0, against that of the best list of *size*."""
     gain = (1.0 / np.log2(found[found < size] + 2.0)).sum()

@@ -1,15 +1,16 @@
 """The score that ships, over all items at once: ``penchant_core.interests`` and ``counts`` as matrix products."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from penchant_core.covisitation import aged
-from penchant_core.interests import Source, voices_of
 from penchant_core.sequence import SequenceModel
+from penchant_core.together import reading
 from penchant_core.tuning import Tuning
+from penchant_core.voices import Source, voices_of
 
 from penchant_relevance.asks import Ask
 from penchant_relevance.counting import PairCounts
@@ -135,6 +136,29 @@ class Learned:
         return found
 
 
+def shares(asks: Sequence[Ask], content: Content, tuning: Tuning, rank_decay: float) -> sp.csr_matrix:
+    """Return u, shape (asks, items): of what everybody approved of, the items' parts (see ``core/…/together.py``)."""
+    return said(asks, content, replace(tuning, scoring=reading(tuning.scoring, rank_decay))).items.maximum(0)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Weights between items, how they are read, and how loudly they speak."""
+
+    pairs: sp.csr_matrix
+    """B, shape (sources, targets)."""
+    rank_decay: float
+    """r, 0–1."""
+    weight: float
+    """δ."""
+
+    def scores(self, asks: Sequence[Ask], content: Content, tuning: Tuning) -> Floats32:
+        """Return what they add to the score of every item, shape (asks, items)."""
+        loudness = np.float32(self.weight * tuning.scoring.fitted)
+        found: Floats32 = loudness * (shares(asks, content, tuning, self.rank_decay) @ self.pairs).toarray()
+        return found
+
+
 @dataclass(frozen=True)
 class Mixture:
     """A model that scores as the service does."""
@@ -143,6 +167,7 @@ class Mixture:
     content: Content
     counts: PairCounts
     learned: Learned | None = None
+    fitted: Fitted | None = None
 
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
@@ -159,6 +184,8 @@ class Mixture:
             found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()
         if self.learned is not None and (weight := self.learned.model.about.weight * scoring.learned):
             found += np.float32(weight) * self.learned.scores(histories(asks, self.content, self.tuning))
+        if self.fitted is not None and self.fitted.weight * scoring.fitted:
+            found += self.fitted.scores(asks, self.content, self.tuning)
         if scoring.popularity:
             found += np.float32(scoring.popularity) * np.log1p(counts.visits)
         # Somebody of whom nothing is known gets what is popular.

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from penchant_core.interests import interests_of, voices_of, whole_interest
+from penchant_core.interests import interests_of, whole_interest
 from penchant_core.model import Event
 from penchant_core.tuning import Tuning
 from penchant_core.vectors import Matrix, Vector, unit
+from penchant_core.voices import voices_of
 
 from penchant_relevance.evaluation import OURS
 from penchant_relevance.log import Indices

@@ -6,6 +6,7 @@ from typing import Any
 
 from penchant_core.sequence import About
 
+from penchant_relevance import cards
 from penchant_relevance.report.charts import Line, curves
 
 
@@ -19,9 +20,8 @@ def beside(about: About, figures: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _card(about: About, figures: Mapping[str, Any]) -> str:
-    log, lead, settings = figures["log"], figures["lead"], figures["settings"]
-    searched, judged = figures["halves"]
-    worth = "better" if figures["clear"] else "perhaps better" if figures["better"] else "not better"
+    settings = figures["settings"]
+    then = "Then it was trained anew on the whole log, for as many epochs."
     return f"""# {about.name}
 
 A sequence model for Penchant, version `{about.version}`: a transformer of {settings["blocks"]} blocks and
@@ -30,15 +30,13 @@ among the items the next one lies. Items that it never saw have a place by their
 
 | | |
 |---|---|
-| learnt from | {figures["data"]}: {log["events"]:,} events of {log["users"]:,} users on {log["items"]:,} items |
+{cards.learnt_from(figures)}
 | words read by | `{about.encoder}`; with another encoder the service refuses it |
 | weight in the score | {about.weight:g} |
-| epochs | {settings["epochs"]}, chosen on {searched:,} asks of the validation window |
+| epochs | {settings["epochs"]}, chosen on {figures["halves"][0]:,} asks of the validation window |
 
-Judged on {judged:,} asks of users who had no say in that, {figures["measure"]} is {figures["default"]:.4f} without the
-model and {figures["mixed"]:.4f} with it: {lead["mean"]:+.4f}, 95 % interval {lead["low"]:+.4f} to
-{lead["high"]:+.4f}; **{worth}**. Then it was trained anew on the whole log, for as many epochs. `penchant eval
---with-sequence` measures the same on the test.
+{cards.judged(figures, "the model", then)}
+`penchant eval --with-sequence` measures the same on the test.
 
 ![How training went](curves.svg)
 

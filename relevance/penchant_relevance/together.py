@@ -14,17 +14,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from penchant_core.errors import InvalidSetting
 from penchant_core.sequence import number, version_of
-from penchant_core.together import AboutTogether, TogetherModel, reading, source
+from penchant_core.together import AboutTogether, TogetherModel, source
 from penchant_core.tuning import Tuning
 
-from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.asks import Asks
 from penchant_relevance.baselines import DENSE_ITEMS, Ease, interactions
 from penchant_relevance.counting import Floats32
 from penchant_relevance.evaluation import PENALTIES, Learners
 from penchant_relevance.halved import Verdict, halved, judged, sampled
 from penchant_relevance.log import Indices
 from penchant_relevance.measure import Measure
-from penchant_relevance.scoring import Content, Mixture, said
+from penchant_relevance.scoring import Content, Fitted, Mixture, shares
 
 KEPT = 100
 """Sources kept for a target. On Online Retail all of them gained no more."""
@@ -45,6 +45,10 @@ class TogetherSettings:
     weight: float
     """δ; 0 where the score is best without."""
 
+    def read(self, pairs: sp.csr_matrix) -> Fitted:
+        """Return weights between items, shape (sources, targets), that are read so."""
+        return Fitted(pairs, self.rank_decay, self.weight)
+
 
 @dataclass(frozen=True)
 class TogetherChoice:
@@ -59,9 +63,9 @@ class TogetherChoice:
         """Return all of it as it is written."""
         return {**self.verdict.figures(), "settings": asdict(self.settings), "tried": self.tried, "kept": KEPT}
 
-    def beside(self, score: Mixture, asks: Asks) -> "WithTogether":
-        """Return the score with weights chosen so, fitted on what models may see before the first of *asks*."""
-        return WithTogether(score, fitted(asks, asks.before(), self.settings.penalty), self.settings)
+    def fitted(self, asks: Asks) -> Fitted:
+        """Return weights chosen so, fitted on what models may see before the first of *asks*."""
+        return self.settings.read(fitted(asks, asks.before(), self.settings.penalty))
 
 
 def fitted(asks: Asks, positions: Indices, penalty: float) -> sp.csr_matrix:
@@ -90,30 +94,6 @@ def strongest(weights: Floats32, kept: int) -> sp.csr_matrix:
     return found
 
 
-def shares(asks: Sequence[Ask], content: Content, tuning: Tuning, rank_decay: float) -> sp.csr_matrix:
-    """Return u, shape (asks, items): of what everybody approved of, the items' parts."""
-    scoring = reading(tuning.scoring, rank_decay)
-    return said(asks, content, replace(tuning, scoring=scoring)).items.maximum(0)
-
-
-@dataclass(frozen=True)
-class WithTogether:
-    """The score that ships, and learned weights on top."""
-
-    score: Mixture
-    pairs: sp.csr_matrix
-    """B, shape (sources, targets)."""
-    settings: TogetherSettings
-
-    def scores(self, asks: Sequence[Ask]) -> Floats32:
-        """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
-        found = self.score.scores(asks)
-        if self.settings.weight:
-            liked = shares(asks, self.score.content, self.score.tuning, self.settings.rank_decay)
-            found += np.float32(self.settings.weight) * (liked @ self.pairs).toarray()
-        return found
-
-
 def choose(
     asks: Asks, content: Content, tuning: Tuning, measure: Measure, progress: Callable[[int, int], None]
 ) -> TogetherChoice:
@@ -127,7 +107,7 @@ def choose(
     best = max(tried, key=lambda settings: tried[settings])
     learners = Learners(asks, tuning)
     plain = Mixture(tuning, content, learners.counts)
-    with_them = WithTogether(plain, fitted(asks, asks.before(), best.penalty), best)
+    with_them = replace(plain, fitted=best.read(fitted(asks, asks.before(), best.penalty)))
     return TogetherChoice(
         settings=best,
         verdict=judged(asks, halves, learners, (plain, with_them), measure),

@@ -34,7 +34,7 @@ class Answering:
     def of(self, space: Space) -> Recommender:
         """Return the recommender of a space."""
         library = Library(self._users, space.catalogue, space.retriever)
-        return Recommender(library, space.encoder, self._tuning, self._clock, space.model)
+        return Recommender(library, space.encoder, self._tuning, self._clock, space.trained)
 
     async def recommend(self, user_id: str, wish: Wish) -> tuple[list[Recommended], str]:
         """Return what a user would like next, and the encoder that it was found by."""

@@ -13,11 +13,11 @@ from importlib.metadata import version
 import structlog
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.process import asked_to_stop, now, tune_interpreter
-from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry, stopping
 from penchant_adapters.telemetry.scrape import always
 from penchant_adapters.telemetry.timed import timed_stores
+from penchant_adapters.trained import read_trained
 from penchant_core.model import Event
 from penchant_core.pipeline import Learner
 from penchant_core.spaces import Spaces
@@ -59,8 +59,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         # The core's products are small: a second thread of the linear algebra costs more than it gains, and on a busy
         # machine a hundred times more. The encoder chooses its own number while it works.
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        model = read_sequence_model(settings.sequence_model)
-        opener = Opener(settings, metrics, model)
+        trained = read_trained(settings)
+        opener = Opener(settings, metrics, trained)
         opening = await opener.open()
         stack.push_async_callback(opening.aclose)
         encoder = opening.active
@@ -71,7 +71,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 encoder.dim,
                 settings.covisitation,
                 settings.min_free_bytes,
-                sequence=model,
+                trained=trained,
+                vectors=settings.item_vectors,
             )
         )
         opener.store = store

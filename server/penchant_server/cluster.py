@@ -14,15 +14,15 @@ from penchant_adapters.kafka.topics import Topics, check, refuse
 from penchant_adapters.patience import patiently
 from penchant_adapters.process import asked_to_stop, now, tune_interpreter
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
-from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry, stopping
 from penchant_adapters.telemetry.scrape import always
 from penchant_adapters.telemetry.timed import timed_library
+from penchant_adapters.trained import read_trained
 from penchant_core.errors import InvalidSetting
 from penchant_core.pipeline import Library
-from penchant_core.sequence import SequenceModel
 from penchant_core.spaces import Space, Spaces, Standing
+from penchant_core.trained import Trained
 from threadpoolctl import threadpool_limits
 
 from penchant_server import grpc_server
@@ -46,8 +46,8 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
         profiles = await stack.enter_async_context(opened_profiles(settings))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         encoder = await _encoder(settings, stack, telemetry)
-        model = read_sequence_model(settings.sequence_model)
-        opening = partial(_store, settings, encoder, model, stack)
+        trained = read_trained(settings)
+        opening = partial(_store, settings, encoder, trained, stack)
         store = await patiently(opening, settings.kafka.start_timeout, "the store")
         encoder = encoder or CachedEncoder(AbsentEncoder(store.model, store.dim, settings.encoder))
         store.users.prime = encoder.prime
@@ -61,7 +61,7 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
         audience = Audience()
         progresses = Progresses(audience, store.items.forget, metrics.freshness)
         library = timed_library(Library(store.users, store.items, store.items), metrics)
-        spaces = Spaces(Standing(Space(encoder, library.catalogue, library.retriever, model)))
+        spaces = Spaces(Standing(Space(encoder, library.catalogue, library.retriever, trained)))
         answering = Answering(spaces, library.users, settings.tuning, now)
         backend = grpc_server.Backend(
             store.store_id,
@@ -111,11 +111,11 @@ async def _encoder(settings: Settings, stack: AsyncExitStack, telemetry: Telemet
 
 
 async def _store(
-    settings: Settings, encoder: CachedEncoder | None, model: SequenceModel | None, stack: AsyncExitStack
+    settings: Settings, encoder: CachedEncoder | None, trained: Trained, stack: AsyncExitStack
 ) -> QdrantStore:
     name, dim = (encoder.name, encoder.dim) if encoder is not None else (None, None)
     return await stack.enter_async_context(
-        open_qdrant(settings.store, name, dim, settings.covisitation, settings.qdrant, create=False, sequence=model)
+        open_qdrant(settings.store, name, dim, settings.covisitation, settings.qdrant, create=False, trained=trained)
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from penchant_adapters.edge import EdgeStore
@@ -13,8 +13,8 @@ from penchant_adapters.spaces import Registered, Registry, read_registry
 from penchant_adapters.telemetry.metrics import Metrics
 from penchant_adapters.telemetry.timed import timed
 from penchant_core.errors import InvalidSetting, StoreMismatch
-from penchant_core.sequence import SequenceModel
 from penchant_core.spaces import Space, Standing
+from penchant_core.trained import Trained
 
 _log = structlog.get_logger()
 
@@ -45,10 +45,10 @@ class Opening:
 class Opener:
     """Opens encoders, and makes spaces of them once there is a store."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, model: SequenceModel | None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, trained: Trained) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._model = model
+        self._trained = trained
         self.store: EdgeStore | None = None
 
     async def encoder(self, stack: AsyncExitStack, url: str, metrics: Metrics | None = None) -> CachedEncoder:
@@ -61,8 +61,9 @@ class Opener:
         """Return the space of an encoder that the store has."""
         assert self.store is not None
         shelves = timed(self.store.items.shelves(encoder.name), self._metrics)
-        bound = self._model is not None and self._model.about.encoder == encoder.name
-        return Space(encoder, shelves, shelves, self._model if bound else None)
+        sequence = self._trained.sequence
+        bound = sequence is not None and sequence.about.encoder == encoder.name
+        return Space(encoder, shelves, shelves, replace(self._trained, sequence=sequence if bound else None))
 
     async def open(self) -> Opening:
         """Open the encoders of all spaces. Raises ``InvalidSetting`` and ``StoreMismatch``; then none stays open."""

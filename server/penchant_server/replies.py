@@ -6,10 +6,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from penchant.v1 import catalog_pb2, event_pb2, recommendation_pb2, user_pb2
 from penchant_adapters.attribution import token_of
 from penchant_core.explanation import Kind, Reason
-from penchant_core.interests import Interests, Signal, Source
+from penchant_core.interests import Interests, Signal
 from penchant_core.model import Event, Item
 from penchant_core.pipeline import Recommended
 from penchant_core.text import shorten
+from penchant_core.voices import Source
 
 _KINDS = {
     Kind.CONTENT: recommendation_pb2.Reason.KIND_CONTENT,

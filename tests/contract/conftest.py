@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from penchant_bench.neighbours.qdrant import QdrantProcess
+from penchant_core.trained import UNTRAINED
 from qdrant_client import AsyncQdrantClient
 
 from tests.contract.engines import DIM, IN_PROCESS, ON_SERVER, OVER_GRPC, SERVER, SETTINGS, Open, Place, edge
+from tests.contract.trained_kinds import KINDS, Kind
 
 __all__ = ["DIM", "SETTINGS", "Open"]
 
@@ -54,7 +56,14 @@ def embedded(tmp_path: Path) -> Open:
 async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens the test's store, on every engine; opening it again after it was closed finds what was written."""
     if request.param == "edge":
-        yield lambda sequence=None: edge(tmp_path / "store", sequence)
+        yield lambda trained=UNTRAINED: edge(tmp_path / "store", trained)
         return
     async for found in _placed(request.param, request):
         yield found.stores
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: str(kind.part))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """One kind of trained model."""
+    found: Kind = request.param
+    return found

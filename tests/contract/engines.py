@@ -21,7 +21,7 @@ from penchant_core.interests import Known
 from penchant_core.log import ItemCounts
 from penchant_core.model import Item
 from penchant_core.pipeline import Stores
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
 from qdrant_client import AsyncQdrantClient
@@ -39,13 +39,13 @@ LACKING: Mapping[str, str] = {
 """What an engine lacks, and why a test is skipped on it."""
 
 Open = Callable[..., AbstractAsyncContextManager[Stores]]
-"""Opens a store, with a sequence model if one is given."""
+"""Opens a store, with trained models if some are given."""
 OpenQdrant = Callable[..., AbstractAsyncContextManager[QdrantStore]]
 
 
 @asynccontextmanager
-async def edge(path: Path, sequence: SequenceModel | None = None) -> AsyncIterator[Stores]:
-    with open_edge(path, "model", DIM, SETTINGS, min_free_bytes=0, sequence=sequence) as store:
+async def edge(path: Path, trained: Trained = UNTRAINED) -> AsyncIterator[Stores]:
+    with open_edge(path, "model", DIM, SETTINGS, min_free_bytes=0, trained=trained) as store:
         yield store.stores
 
 
@@ -78,9 +78,9 @@ class Place:
         return open_qdrant(self.url, **(given | other))
 
     @asynccontextmanager
-    async def stores(self, sequence: SequenceModel | None = None) -> AsyncIterator[Stores]:
+    async def stores(self, trained: Trained = UNTRAINED, **other: Any) -> AsyncIterator[Stores]:
         """Open it behind the ports of the embedded mode."""
-        async with self.opened(sequence=sequence) as store:
+        async with self.opened(trained=trained, **other) as store:
             catalogue, tally = InOrder(store.items), Numbered(store.items)
             yield Stores(cast("Any", store.users), cast("Any", catalogue), cast("Any", tally), store.items)
 

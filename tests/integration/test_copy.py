@@ -150,9 +150,9 @@ def command(*arguments: str, crash: str = "") -> subprocess.CompletedProcess[str
     )
 
 
-async def copied(source: str, target: str, *, replacing: bool = False) -> Copied:
+async def copied(source: str, target: str, *, replacing: bool = False, **given: Any) -> Copied:
     """Copy in this process."""
-    settings = Settings(min_free_bytes=0)
+    settings = Settings(min_free_bytes=0, **given)
     places = place_of(source, settings.qdrant), place_of(target, settings.qdrant)
     return await copy(*places, settings, lambda *_: None, replacing=replacing)
 
@@ -219,6 +219,19 @@ async def test_a_server_without_a_model_reads_in_the_copy_the_words_that_users_s
             await store.users.ledgers([one.user_id for one in page])
         async with edge(source) as origin:
             assert_alike(await whole(origin, Hashed()), await whole(store, absent))
+
+
+async def test_a_copy_keeps_vectors_as_the_settings_say(source: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin"
+    await copied(f"edge://{source}", f"edge://{twin}", item_vectors="float16")
+    made = made_with(twin)
+    assert made is not None
+    assert made.vectors == "float16"
+    async with edge(source) as origin:
+        exact = await origin.items.known(["i1"])
+    with open_edge(twin, Hashed.name, DIM, TUNING.covisitation, 0, vectors="float16") as store:
+        kept = await store.items.known(["i1"])
+    assert kept["i1"].vector.tolist() == exact["i1"].vector.astype(np.float16).tolist()
 
 
 async def test_a_copy_from_an_embedded_store_learns_from_the_first_offset_of_a_log(

@@ -121,6 +121,34 @@ def test_late_shows_what_learning_later_costs(tmp_path: Path) -> None:
     assert "What being late costs" in page.read_text(encoding="utf-8")
 
 
+def test_a_cold_start_asks_the_same_with_less_known_and_one_interest_is_measured_beside_several(tmp_path: Path) -> None:
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
+    arguments = (
+        "--items",
+        "items.csv",
+        *PURCHASES,
+        "--cold-start",
+        "--interests",
+        "--json",
+        str(figures),
+        "--html",
+        str(page),
+    )
+    result = evaluated(*arguments)
+    assert result.exit_code == 0, result.output
+    several = json.loads(figures.read_bytes())["interests"]["figures"]
+    assert {"users made of two", "real users"} <= set(several)
+    assert several["real users"]["one interest"]["NDCG@10"]["mean"] > 0.95
+    assert "purchases, users made of two: " in result.stdout
+    found = json.loads(figures.read_bytes())["cold_start"]["figures"]
+    assert list(found) == ["0", "1", "2", "5", "10"]
+    assert found["0"]["Penchant"]["NDCG@10"]["mean"] < 0.5
+    assert found["1"]["Penchant"]["NDCG@10"]["mean"] > 0.95, "what comes next is certain"
+    assert "cold start" in result.stdout
+    assert f"{found['5']['Penchant']['NDCG@10']['mean']:.4f}" in result.stdout
+    assert "When little is known of a user" in page.read_text(encoding="utf-8")
+
+
 def test_order_without_times_asks_for_the_last_item_of_everybody(tmp_path: Path) -> None:
     arguments = ("--events", "order.csv", "--type", "purchase", "--order-only")
     found = measured(tmp_path / "figures.json", *arguments)

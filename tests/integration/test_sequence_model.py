@@ -12,19 +12,12 @@ from penchant.v1 import catalog_pb2
 from penchant.v1.recommendation_pb2 import Reason, RecommendResponse
 from penchant_adapters.edge.store import made_with
 from penchant_adapters.sequences import FILE, write_sequence_model
-from penchant_bench.quality.service import ServiceMeasurement
 from penchant_core.sequence import SequenceModel
-from penchant_core.tuning import Scoring, Tuning
+from penchant_core.tuning import Scoring
 from penchant_core.vectors import Vector
-from penchant_relevance.encoding import encode
-from penchant_relevance.evaluation import Learners
-from penchant_relevance.measure import Measure, figures, measured
-from penchant_relevance.plans import Plan
-from penchant_relevance.scoring import Learned, Mixture
 
 from tests.integration.conftest import ITEMS, Client, served
 from tests.integration.test_profiles import assert_same, lists, live, write
-from tests.integration.test_relevance_service import walks
 from tests.sequence_models import model
 
 DIM = 512
@@ -146,30 +139,6 @@ async def test_an_item_that_is_put_while_it_runs_is_found_by_what_the_model_make
         await client.upsert(catalog_pb2.Item(item_id="red-lamp", title="Fresh bananas"))
         after = learned(await client.recommend("buyer of tent", page_size=100, explain=True))
         assert {item_id for item_id, part in after.items() if part != pytest.approx(before[item_id])} == {"red-lamp"}
-
-
-async def test_the_service_gives_the_lists_of_the_exact_score_with_the_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    log, tuning = walks(words=True), Tuning(scoring=Scoring(evidence=4.0, content=0.2, learned=2.0))
-    plan = Plan("replay", (Measure("NDCG@10"), Measure("MRR@10")))
-    content, encoder = await encode(log, "builtin:", lambda *_: None)
-    ids = [item.item_id for item in log.items]
-    made = model(encoder=encoder, dim=DIM, weight=0.1, ids=ids[:30])
-    asks = plan.asks(log, tuning.weights)
-    learners = Learners(asks, tuning)
-    models = {
-        "plain": Mixture(tuning, content, learners.counts),
-        "with": Mixture(tuning, content, learners.counts, Learned.of(made, content)),
-    }
-    outcomes = measured(asks, models, plan.measures, learners.learn, lambda _: None)
-    exact = figures(outcomes, len(ids), "plain")
-    found = await ServiceMeasurement(log, plan, tuning, "builtin:", lambda *_: None).run(made)
-    for measure in plan.measures:
-        with_it, without = (exact[name][measure.name]["mean"] for name in ("with", "plain"))
-        assert found[measure.name]["mean"] == pytest.approx(with_it, rel=0.02)
-        assert abs(with_it - without) > 0.05 * without, "the model makes a difference"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_what_gains_something_is_written_with_its_figures(tmp_path: Path) -> Non
     assert told["kind"] == "together"
     assert told["figures"]["clear"]
     assert model.about.weight == told["figures"]["settings"]["weight"]
+    assert f"PENCHANT_TOGETHER_MODEL={out} penchant up" in " ".join(done.output.split())
+    card = (out / "README.md").read_text()
+    assert f"version `{model.about.version}`" in card
+    assert f"{len(model.arrays['sources.weight']):,} pairs" in card
+    assert "with the weights: +" in " ".join(card.split())
+    assert "**better**" in card
+    assert "| what a user did fades | not at all |" in card
+    assert json.loads((out / "figures.json").read_bytes())["settings"] == told["figures"]["settings"]
 
 
 def test_what_gains_nothing_is_not_written_unless_it_is_kept(tmp_path: Path) -> None:

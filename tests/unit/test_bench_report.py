@@ -165,3 +165,23 @@ def test_a_measurement_says_where_and_with_what_it_was_taken() -> None:
     assert list(written) == ["name", "kind", "when", "machine", "versions", "settings", "figures"]
     assert written["machine"]["cores"] >= 1
     assert {"python", "penchant", "numpy"} <= set(written["versions"])
+
+
+def test_a_cold_start_has_a_table_and_alone_no_other(tmp_path: Path) -> None:
+    cold = {"least_known": 10, "figures": {"0": {"Penchant": model(0.01, 0.1)}, "1": {"Penchant": model(0.03, 0.1)}}}
+    for name, models in (
+        ("a", {"Penchant": model(0.07, 0.1)}),
+        ("b", {"Penchant": model(0.07, 0.1), "EASE": model(0, 0)}),
+    ):
+        found = figures.document("amazon_beauty", "quality", SETTINGS, {"live": models}) | {"cold_start": cold}
+        figures.write(tmp_path / f"{name}.json", found)
+    text = page(tmp_path)
+    alone, _, whole = text.partition("### amazon_beauty\n")
+    assert "### amazon_beauty, cold start" in alone
+    for part in (alone, whole):
+        assert "1,234 asks of 321 users of whom 10 events and more are known" in part
+        assert "| NDCG@10 | Penchant |" in part
+        assert "| 0 known | 0.0100 (0.0000–0.0200) |" in part
+        assert "| 1 known | 0.0300 (0.0200–0.0400) |" in part
+    assert "our lead" not in alone
+    assert "our lead" in whole

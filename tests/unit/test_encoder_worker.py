@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from penchant_adapters.encoders import WorkerEncoder
 from penchant_adapters.encoders.batches import cut, in_halves, padded_batches
-from penchant_adapters.encoders.layout import Layout, read_layout
+from penchant_adapters.encoders.layout import Dense, Layout, read_layout, written_layout
 from penchant_core.errors import EncoderFailed, InvalidSetting
 from penchant_core.vectors import Matrix
 
@@ -187,6 +187,7 @@ def test_one_text_that_does_not_fit_is_an_error() -> None:
 _TRANSFORMER = {"type": "sentence_transformers.models.Transformer", "path": ""}
 _POOLING = {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}
 _NORMALIZE = {"type": "sentence_transformers.models.Normalize", "path": "2_Normalize"}
+_STATIC = {"type": "sentence_transformers.models.StaticEmbedding", "path": "0_Table"}
 _DENSE = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
 
 
@@ -204,16 +205,34 @@ def pooled(*parts: dict[str, str], **config: object) -> dict[str, object]:
         (pooled(pooling_mode="lasttoken"), Layout(pooling="lasttoken")),
         ({"sentence_bert_config.json": {"max_seq_length": 128, "do_lower_case": True}}, Layout("", "mean", 128, True)),
         ({"sentence_bert_config.json": {"max_seq_length": 8192}}, Layout(max_tokens=512)),
+        ({"modules.json": [_STATIC, _NORMALIZE]}, Layout("0_Table", static=True)),
+        ({"config.json": {"model_type": "model2vec"}}, Layout(static=True)),
+        (pooled(_DENSE, pooling_mode="mean"), Layout(dense=(Dense("2_Dense", tanh=True),))),
+        (
+            pooled(_DENSE, pooling_mode="mean") | {"2_Dense/config.json": {"activation_function": "torch.nn.Identity"}},
+            Layout(dense=(Dense("2_Dense", tanh=False),)),
+        ),
     ],
 )
 def test_the_layout_of_sentence_transformers_is_respected(files: dict[str, object], layout: Layout) -> None:
     assert read_layout(files.get) == layout
 
 
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "lasttoken"])
+def test_a_layout_that_is_written_is_read_back(pooling: str) -> None:
+    layout = Layout(pooling=pooling, max_tokens=64, lowercase=True, dense=(Dense("2_Dense", tanh=False),))
+    files = written_layout(layout, 8) | {"2_Dense/config.json": {"activation_function": "torch.nn.Identity"}}
+    assert read_layout(files.get) == layout
+
+
 @pytest.mark.parametrize(
     "files",
     [
-        pooled(_DENSE, pooling_mode_mean_tokens=True),
+        pooled(_DENSE, pooling_mode_mean_tokens=True)
+        | {"2_Dense/config.json": {"activation_function": "torch.nn.ReLU"}},
+        pooled(_DENSE, pooling_mode_mean_tokens=True) | {"2_Dense/config.json": {"use_residual": True}},
+        pooled(_NORMALIZE, _DENSE, pooling_mode_mean_tokens=True),
+        pooled({"type": "sentence_transformers.models.LSTM", "path": "2_LSTM"}, pooling_mode_mean_tokens=True),
         pooled(pooling_mode_weightedmean_tokens=True),
         pooled(pooling_mode_cls_token=True, pooling_mode_max_tokens=True),
         pooled(pooling_mode="guess"),

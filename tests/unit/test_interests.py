@@ -9,15 +9,16 @@ from penchant_core.covisitation import Flow
 from penchant_core.explanation import Kind, explain
 from penchant_core.interests import Interests, Known, interests_of
 from penchant_core.model import Event, Item
-from penchant_core.tuning import DAY, Covisitation, Scoring, Tuning
+from penchant_core.tuning import DAY, Covisitation, Scoring, Tuning, Weights
 from penchant_core.vectors import Vector
+from penchant_core.voices import Source, voices_of
 
 from tests.unit.strategies import distinct_events
 
 DIM = 8
 TUNINGS = [
     Tuning(),
-    Tuning(scoring=Scoring(popularity=0.1, half_life_days=20.0, recent=50, rank_decay=0.95)),
+    Tuning(scoring=Scoring(popularity=0.1, half_life_days=20.0, recent=50, rank_decay=0.95, words=0.5)),
     Tuning(covisitation=Covisitation(half_life_days=40.0, popularity_exponent=0.3)),
     Tuning(scoring=Scoring(evidence=0.0, content=0.3, together=1.4, popularity=0.01)),
 ]
@@ -134,6 +135,32 @@ def test_the_newest_word_on_a_thing_decides_its_sign() -> None:
     assert signal.weight < 0
     (signal,) = interests_of([bought, hidden, Event("3", "u", "like", 3, "x")], known, {}, Tuning(), now=3).signals
     assert signal.weight > 0
+
+
+@pytest.mark.parametrize(
+    ("event_type", "item_id", "words", "speaks"),
+    [
+        ("review", "item-1", 0.0, None),
+        ("review", "item-1", 0.25, 0.25),
+        ("review", "", 0.0, 1.0),
+        ("search", "", 0.0, 1.0),
+        ("search", "item-1", 0.0, 1.0),
+    ],
+)
+def test_what_is_searched_for_always_speaks_and_what_is_said_of_an_item_as_loudly_as_it_may(
+    event_type: str, item_id: str, words: float, speaks: float | None
+) -> None:
+    event = Event("e", "u", event_type, 1, item_id, text="warm gloves")
+    found = {voice.source: voice.weight for voice in voices_of([event], Scoring(words=words), Weights())}
+    assert found.get(Source.TEXT) == speaks
+    assert found.get(Source.ITEM) == (1.0 if item_id else None)
+
+
+def test_an_opinion_of_an_item_does_not_silence_the_search_that_led_to_it() -> None:
+    searched = Event("a", "u", "search", 1, "item-1", text="warm gloves")
+    reviewed = Event("b", "u", "review", 2, "item-1", text="a little thin")
+    spoken = [v.key for v in voices_of([searched, reviewed], Scoring(), Weights()) if v.source is Source.TEXT]
+    assert spoken == ["warm gloves"]
 
 
 def test_a_source_seen_often_speaks_through_its_counts() -> None:

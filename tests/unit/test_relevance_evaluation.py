@@ -9,9 +9,10 @@ import pytest
 from penchant_core.errors import InvalidSetting
 from penchant_core.model import Event
 from penchant_core.tuning import Tuning
-from penchant_relevance.evaluation import HALF_LIVES, PENALTIES, Evaluation, mixtures
+from penchant_relevance.evaluation import HALF_LIVES, PENALTIES, Evaluation
 from penchant_relevance.log import Log, log_of
 from penchant_relevance.measure import Measure
+from penchant_relevance.parts import NAMES, parts
 from penchant_relevance.plans import DELAYS, Plan
 
 from tests.unit.relevance_logs import bought, did, random_life, random_purchases, read, said, shop
@@ -78,14 +79,25 @@ def test_what_words_and_dislikes_are_worth_is_told_where_a_log_has_them() -> Non
     rated = evaluated(random_life(times, n_users=20, n_items=15, words=False))["live"]
     assert set(rated) == MODELS | {"without dislikes", "recent popularity"}
     reviewed = evaluated(random_life(times, n_users=20, n_items=15, words=True))["live"]
-    assert set(reviewed) == MODELS | {"without words", "without dislikes", "recent popularity"}
-    assert {"mean", "low", "high"} == set(reviewed["without words"]["behind"]["NDCG@20"])
-    scoring = Tuning().scoring
-    without = {name: tuning.scoring for name, tuning in mixtures(Tuning()).items() if name.startswith("without")}
-    assert without == {
-        "without words": replace(scoring, words=0.0),
-        "without dislikes": replace(scoring, dislike=0.0),
-    }
+    assert set(reviewed) == MODELS | {"with words", "without dislikes", "recent popularity"}
+    assert {"mean", "low", "high"} == set(reviewed["with words"]["behind"]["NDCG@20"])
+
+
+@pytest.mark.parametrize(
+    ("words", "dislike", "rows"),
+    [
+        (0.0, 0.01, {"with words": (0.5, 0.01), "without dislikes": (0.0, 0.0)}),
+        (0.2, 0.0, {"without words": (0.0, 0.0), "with dislikes": (0.2, 0.005)}),
+    ],
+)
+def test_what_is_off_is_measured_on_and_what_is_on_off(
+    words: float, dislike: float, rows: dict[str, tuple[float, float]]
+) -> None:
+    scoring = replace(Tuning().scoring, words=words, dislike=dislike)
+    found = {name: tuning.scoring for name, tuning in parts(Tuning(scoring=scoring)).items() if name.startswith("with")}
+    assert {name: (other.words, other.dislike) for name, other in found.items()} == rows
+    assert all(replace(other, words=words, dislike=dislike) == scoring for other in found.values())
+    assert set(found) < NAMES
 
 
 def test_the_last_item_is_measured_live_and_frozen_with_all_models() -> None:

@@ -293,3 +293,22 @@ def test_a_score_alone_and_an_older_document_are_pages_too() -> None:
     assert "No baseline was measured beside it." in read
     assert "For whom it works" not in read
     assert "Of lists" not in read
+
+
+def test_a_cold_start_is_drawn_with_the_figures_of_every_model() -> None:
+    cold = {
+        "least_known": 10,
+        "figures": {
+            known: {"Penchant": model(ndcg), "ItemKNN": model(0.5 * ndcg, 0.5 * ndcg), "popularity": model(0.05, ndcg)}
+            for known, ndcg in (("0", 0.05), ("2", 0.2), ("10", 0.3))
+        },
+    }
+    text = page(document() | {"cold_start": cold})
+    read = Reader(text)
+    assert "When little is known of a user" in read.text
+    assert "1,234 asks of 321 users of whom 10 events or more are known" in read.text
+    chart = next(chart for chart in charts(text) if "events known" in drawn(chart))
+    assert {"0", "2", "10", "Penchant", "ItemKNN", "popularity"} <= set(drawn(chart))
+    assert "Penchant: 0 known 0.0500, 2 known 0.200, 10 known 0.300" in (chart.get("aria-label") or "")
+    assert "+0.1500 better" in read.text
+    assert "When little is known" not in page(document())

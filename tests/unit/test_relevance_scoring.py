@@ -42,11 +42,11 @@ TUNINGS = {
     "narrow": Tuning(covisitation=Covisitation(width=16)),
 }
 WORDED = {
-    "evidence": Tuning(),
+    "words beside an item say nothing": Tuning(),
+    "quiet words": Tuning(scoring=Scoring(words=0.5)),
     "loud words": Tuning(scoring=Scoring(content=1.0, dislike=0.7, words=1.0, together=0.1)),
-    "words beside an item say nothing": Tuning(scoring=Scoring(content=1.0, words=0.0)),
-    "fixed mixture": Tuning(Weights(), REFERENCE_COVISITATION, REFERENCE_SCORING),
-    "aging": Tuning(covisitation=Covisitation(half_life_days=200.0), scoring=Scoring(half_life_days=30.0)),
+    "fixed mixture": Tuning(Weights(), REFERENCE_COVISITATION, replace(REFERENCE_SCORING, words=0.5)),
+    "aging": Tuning(covisitation=Covisitation(half_life_days=200.0), scoring=Scoring(half_life_days=30.0, words=0.5)),
 }
 
 

@@ -94,14 +94,17 @@ def test_a_whole_evaluation_trains_for_every_variant_and_writes_what_was_chosen(
     content = read(log, np.eye(len(log.items), dtype=np.float32))
     quiet: Progress = lambda *_: None  # noqa: E731
     evaluation = Evaluation(log, content, Tuning(), PLAN, quiet, with_sequence=True, encoder="made up")
-    found = evaluation.run()
+    found, versions = evaluation.run(), set()
     for variant in ("live", "frozen"):
         chosen = found[variant][TRAINED]["chosen"]
         assert "low" in found[variant][TRAINED]["NDCG@10"]
         assert 1 <= chosen["settings"]["epochs"] <= len(chosen["curve"])
-        assert evaluation.fitted[variant].about.encoder == "made up"
-        assert evaluation.fitted[variant].about.weight == chosen["weight"]
-    assert evaluation.fitted["live"].about.version != evaluation.fitted["frozen"].about.version
+        model = evaluation.trained[variant, TRAINED].sequence
+        assert model is not None
+        assert model.about.encoder == "made up"
+        assert model.about.weight == chosen["weight"]
+        versions.add(model.about.version)
+    assert len(versions) == 2
 
 
 def test_training_sees_nothing_from_the_first_ask_on() -> None:

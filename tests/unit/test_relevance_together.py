@@ -5,22 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import voices_of
-from penchant_core.together import reading
+from penchant_core.together import source
 from penchant_core.tuning import Scoring, Tuning, Weights
 from penchant_relevance.evaluation import TOGETHER, Evaluation, Learners
 from penchant_relevance.log import Log
 from penchant_relevance.measure import Measure
 from penchant_relevance.plans import Plan
-from penchant_relevance.scoring import Mixture
+from penchant_relevance.scoring import Mixture, shares
 from penchant_relevance.together import (
     TogetherChoice,
     TogetherSettings,
-    WithTogether,
     choose,
     fitted,
     frozen,
-    shares,
     strongest,
 )
 
@@ -67,7 +64,7 @@ def test_weights_that_gain_nothing_are_not_clear_and_without_them_nothing_change
     log = random_purchases()
     asks, content = PLAN.asks(log, Weights()), read(log)
     plain = Mixture(Tuning(), content, Learners(asks, Tuning()).counts)
-    silent = WithTogether(plain, fitted(asks, asks.before(), 30.0), replace(SETTINGS, weight=0.0))
+    silent = replace(plain, fitted=replace(SETTINGS, weight=0.0).read(fitted(asks, asks.before(), 30.0)))
     block = asked_in(list(asks.steps()))
     assert np.array_equal(silent.scores(block), plain.scores(block))
 
@@ -105,9 +102,10 @@ def test_the_sparse_product_that_a_store_would_add_up_is_what_was_measured() -> 
     pairs = fitted(PLAN.asks(log, Weights()), np.arange(len(log)), 30.0)
     model = frozen(pairs, "spring", [item.item_id for item in log.items], SETTINGS)
     plain = Mixture(tuning, content, Learners(PLAN.asks(log, Weights()), tuning).counts)
-    gained = WithTogether(plain, pairs, SETTINGS).scores(asks[:5]) - plain.scores(asks[:5])
+    gained = replace(plain, fitted=SETTINGS.read(pairs)).scores(asks[:5]) - plain.scores(asks[:5])
     for row, ask in enumerate(asks[:5]):
-        query = model.query(voices_of(ask.events, reading(tuning.scoring, 0.9), tuning.weights))
+        said = model.shares(ask.events, tuning.scoring, tuning.weights)
+        query = {source(share.event.item_id): share.weight for share in said}
         for at, item in enumerate(log.items):
             dims, values = model.of(item.item_id)
             stored = sum(query.get(dim, 0.0) * value for dim, value in zip(dims.tolist(), values.tolist(), strict=True))

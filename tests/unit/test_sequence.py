@@ -10,15 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from penchant_adapters.embeddings import refuse_other
 from penchant_adapters.sequences import FILE, read_sequence_model, write_sequence_model
+from penchant_adapters.trained import refuse_other
 from penchant_core.counts import Counts
 from penchant_core.errors import InvalidSetting
 from penchant_core.explanation import Kind, explain
-from penchant_core.interests import Known, expectation, interests_of, interests_said, voices_of
+from penchant_core.interests import Known, expectation, interests_of, interests_said
 from penchant_core.model import Event, Item
 from penchant_core.sequence import SequenceModel
 from penchant_core.tuning import Covisitation, Scoring, Tuning
+from penchant_core.voices import voices_of
 from penchant_relevance.sasrec import newest_states
 from penchant_relevance.sequences import SequenceNetwork, SequenceSettings, frozen
 from safetensors.numpy import save

@@ -1,6 +1,7 @@
 """Learned weights between items: files that hold exactly what was fitted, and refusals that say what is wrong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,9 @@ from numpy.typing import NDArray
 from penchant_adapters.together import FILE, read_together_model, write_together_model
 from penchant_core.counts import dimension
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import voices_of
 from penchant_core.model import Event
 from penchant_core.sequence import number, version_of
-from penchant_core.together import AboutTogether, TogetherModel, reading, source
+from penchant_core.together import AboutTogether, TogetherModel, source
 from penchant_core.tuning import DAY, Scoring, Weights
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -49,10 +49,12 @@ def test_a_query_shares_the_weight_among_what_is_liked_by_its_own_decay_and_leav
         Event("2", "u", "purchase", 2 * DAY, "pot"),
         Event("3", "u", "hide", 3 * DAY, "fork"),
     ]
-    own = reading(Scoring(rank_decay=0.1, recent=1, half_life_days=1.0), 0.5)
-    found = model().query(voices_of(events, own, Weights()))
-    assert found == pytest.approx({source("pot"): 2.0 * 2 / 3, source("cup"): 2.0 * 1 / 3})
-    assert model().query([]) == {}
+    scoring = Scoring(rank_decay=0.1, recent=1, half_life_days=1.0, fitted=3.0)
+    found = model().shares(events, scoring, Weights())
+    assert [share.event for share in found] == [events[1], events[0]]
+    assert [share.weight for share in found] == pytest.approx([3.0 * 2.0 * 2 / 3, 3.0 * 2.0 * 1 / 3])
+    assert model().shares(events[2:], scoring, Weights()) == ()
+    assert model().shares(events, replace(scoring, fitted=0.0), Weights()) == ()
 
 
 def test_weights_are_written_and_read_again(tmp_path: Path) -> None:

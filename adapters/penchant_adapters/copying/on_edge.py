@@ -9,13 +9,13 @@ from pathlib import Path
 
 from penchant_core.covisitation import Flow
 from penchant_core.errors import InvalidSetting
-from penchant_core.interests import Source as Spoken
-from penchant_core.interests import voices_of
 from penchant_core.ledger import Ledger
 from penchant_core.pipeline import Learner
 from penchant_core.ports import Commit
 from penchant_core.tuning import Tuning
 from penchant_core.vectors import Vector
+from penchant_core.voices import Source as Spoken
+from penchant_core.voices import voices_of
 
 from penchant_adapters.copying.places import OnEdge, Origin, not_empty, refuse_other
 from penchant_adapters.edge.store import MOVING, PARTS, EdgeStore, locked, made_with, open_edge
@@ -80,7 +80,9 @@ async def edge_source(place: OnEdge, settings: Settings) -> AsyncIterator[EdgeSo
         raise InvalidSetting(f"there is no store in {place.path}", "source")
     async with AsyncExitStack() as stack:
         store = stack.enter_context(
-            open_edge(place.path, made.model, made.dim, made.covisitation, settings.min_free_bytes)
+            open_edge(
+                place.path, made.model, made.dim, made.covisitation, settings.min_free_bytes, vectors=made.vectors
+            )
         )
         file = place.path / VECTORS
         vectors = await stack.enter_async_context(VectorFile(file)) if file.exists() else None
@@ -138,6 +140,7 @@ async def edge_target(
                 origin.covisitation,
                 settings.min_free_bytes,
                 origin.store_id if origin.sequence is not None else None,
+                vectors=settings.item_vectors,
             ) as store:
                 yield EdgeTarget(store)
                 if origin.sequence:

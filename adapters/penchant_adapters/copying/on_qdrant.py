@@ -16,9 +16,9 @@ from penchant_adapters.qdrant.generations import Generations
 from penchant_adapters.qdrant.identity import Identity, identified
 from penchant_adapters.qdrant.protocol import set_payload
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
-from penchant_adapters.sequences import read_sequence_model
 from penchant_adapters.settings import Settings
 from penchant_adapters.stored import StoredItem, StoredUser
+from penchant_adapters.trained import read_trained
 
 _LOG = "log "
 """How the keys begin under which a store remembers its log."""
@@ -113,10 +113,10 @@ async def qdrant_target(
             raise not_empty(where)
         refuse_other((there.model, there.dim), origin, where)
     store_id = None if origin.sequence is not None else origin.store_id
-    # A server that asks by embeddings must find them in whatever comes into use.
-    sequence = read_sequence_model(settings.sequence_model)
+    # A server that asks by what a model gives must find it in whatever comes into use.
+    trained = read_trained(settings)
     async with drafted(
-        place.url, origin.model, origin.dim, origin.covisitation, place.settings, store_id, sequence
+        place.url, origin.model, origin.dim, origin.covisitation, place.settings, store_id, trained
     ) as draft:
         yield QdrantTarget(draft)
         if origin.log:

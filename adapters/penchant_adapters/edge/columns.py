@@ -14,12 +14,14 @@ from qdrant_edge import (
     Record,
     ScrollRequest,
     UpdateOperation,
+    VectorStorageDatatype,
 )
 from qdrant_edge import Filter as Condition
 
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.payloads import GONE
 from penchant_adapters.points import META
+from penchant_adapters.vectortypes import VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,15 @@ class Column:
     name: str
     """Of the vector."""
     dim: int
+    vectors: VectorType = "float32"
+    """How the engine keeps its numbers."""
+
+    @property
+    def datatype(self) -> VectorStorageDatatype:
+        """The same, in the engine's words."""
+        # The engine's stubs know but some of the names.
+        kind: VectorStorageDatatype = getattr(VectorStorageDatatype, self.vectors.capitalize())
+        return kind
 
 
 class Columns:
@@ -65,7 +76,9 @@ class Columns:
         """Have another one, empty."""
         # What a space of the same encoder may have left behind was made of words that have changed since.
         self._shard.update(UpdateOperation.delete_vector_name(column.name))
-        self._shard.update(UpdateOperation.create_dense_vector(column.name, column.dim, Distance.Dot))
+        self._shard.update(
+            UpdateOperation.create_dense_vector(column.name, column.dim, Distance.Dot, datatype=column.datatype)
+        )
         self._columns[column.model] = column
 
     def forget(self, model: str) -> None:

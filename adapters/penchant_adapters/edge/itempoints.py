@@ -8,12 +8,11 @@ from penchant_core.counts import Counts
 from penchant_core.interests import Known
 from penchant_core.log import ItemCounts
 from penchant_core.tuning import Covisitation
-from penchant_core.vectors import Vector
 from qdrant_edge import Point, Record, SparseVector
 
 from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
-from penchant_adapters.points import point_id
+from penchant_adapters.points import Sparse, Vectors, point_id
 from penchant_adapters.stored import StoredItem
 
 EVIDENCE = "evidence"
@@ -24,6 +23,11 @@ _EVIDENCE = 0
 def sparse(dims: Sequence[int], values: Sequence[float]) -> SparseVector:
     """Return a sparse vector as the engine has it."""
     return SparseVector(indices=list(dims), values=list(values))
+
+
+def engine_vectors(vectors: Vectors) -> dict[str, Any]:
+    """Return named vectors as the engine has them."""
+    return {name: sparse(one.dims, one.values) if isinstance(one, Sparse) else one for name, one in vectors.items()}
 
 
 def vectors_of(record: Record) -> dict[str, Any]:
@@ -73,10 +77,10 @@ def stored_of(record: Record, settings: Covisitation, content: str) -> StoredIte
     )
 
 
-def point_of(one: StoredItem, dense: Mapping[str, Vector], settings: Covisitation) -> Point:
-    """Return the point of an item with its dense vectors, also of one that is gone."""
+def point_of(one: StoredItem, described: Mapping[str, Any], settings: Covisitation) -> Point:
+    """Return the point of an item with the vectors of its description, also of one that is gone."""
     counts = one.counts.counts
     vectors: dict[str, Any] = {COUNTS: sparse(*counts.as_sparse(settings)), EVIDENCE: evidence(counts)}
     if one.item is None or one.vector is None:
         return Point(id=point_id(one.item_id), vector=vectors, payload={"id": one.item_id, "status": GONE})
-    return Point(id=point_id(one.item_id), vector=vectors | dict(dense), payload=item_payload(one.item))
+    return Point(id=point_id(one.item_id), vector=vectors | dict(described), payload=item_payload(one.item))

@@ -10,7 +10,7 @@ from penchant_core.errors import PenchantError
 from penchant_core.interests import Known
 from penchant_core.model import Filter, Item
 from penchant_core.ports import NOWHERE, Candidate, Query
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
 from qdrant_edge import (
@@ -27,11 +27,11 @@ from qdrant_edge import (
 )
 
 from penchant_adapters.edge.columns import Column, Columns
-from penchant_adapters.edge.embeddings import Embeddings
 from penchant_adapters.edge.itempoints import EVIDENCE, counts_of, evidence, point_of, sparse, stored_of, vectors_of
 from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.edge.shelves import EdgeShelves, RecentItems, hidden_points
+from penchant_adapters.edge.trained import EdgeTrained
 from penchant_adapters.parts import COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
 from penchant_adapters.points import META, digits, number_of, point_id
@@ -56,15 +56,15 @@ class EdgeItems:
         columns: Sequence[Column],
         settings: Covisitation,
         min_free_bytes: int,
-        model: SequenceModel | None = None,
+        trained: Trained = UNTRAINED,
     ) -> None:
-        """Open the shard; with a *model* every item has its embedding afterwards.
+        """Open the shard; every item has what the *trained* models give afterwards.
 
         *columns*: the vectors of words in each space, of the one that is opened first. A new shard has this one only.
         """
         first = columns[0]
         config = EdgeConfig(
-            vectors={first.name: EdgeVectorParams(size=first.dim, distance=Distance.Dot)},
+            vectors={first.name: EdgeVectorParams(size=first.dim, distance=Distance.Dot, datatype=first.datatype)},
             sparse_vectors={COUNTS: EdgeSparseVectorParams(), EVIDENCE: EdgeSparseVectorParams()},
         )
         self._shard = Shard(path, config, min_free_bytes)
@@ -76,8 +76,8 @@ class EdgeItems:
             # Last, so that a start cut short makes the indexes again.
             self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
         self._columns = Columns(self._shard, columns)
-        words = self._columns.of("" if model is None else model.about.encoder)
-        self._embeddings = Embeddings(self._shard, model, words.name)
+        words = self._columns.of("" if trained.sequence is None else trained.sequence.about.encoder)
+        self._trained = EdgeTrained(self._shard, trained, words.name)
         self._search = Search(self._shard, hidden_points(self._shard))
         self._recent = RecentItems(CACHED_ITEMS)
         self._opened = self.shelves("")
@@ -85,8 +85,9 @@ class EdgeItems:
     def shelves(self, space: str) -> EdgeShelves:
         """Return the items as the space of an encoder shows them; empty: as the one that was opened does."""
         content = self._columns.of(space).name
-        learned = self._embeddings.name if content == self._embeddings.content else ""
-        return EdgeShelves(self._shard, self._search, self._recent, self._settings, content, learned)
+        return EdgeShelves(
+            self._shard, self._search, self._recent, self._settings, content, self._trained.names(content)
+        )
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
@@ -111,39 +112,34 @@ class EdgeItems:
         others: Mapping[str, Sequence[Vector]] = NOWHERE,
     ) -> None:
         """Add or replace items; counts stay as they are."""
-        self._embeddings.put()
+        self._trained.put()
         given = self._columns.given({space: [vector for _, vector in items], **others})
         for start in range(0, len(items), SLICE):
             part = [item for item, _ in items[start : start + SLICE]]
-            dense = self._dense([i.item_id for i in part], {n: v[start : start + SLICE] for n, v in given.items()})
+            words = {name: vectors[start : start + SLICE] for name, vectors in given.items()}
+            described = self._trained.vectors([item.item_id for item in part], words)
             there = {record.id for record in self._read([item.item_id for item in part], (), payload=False)}
-            self._insert([item for item in part if point_id(item.item_id) not in there], dense)
-            self._replace([item for item in part if point_id(item.item_id) in there], dense)
+            self._insert([item for item in part if point_id(item.item_id) not in there], described)
+            self._replace([item for item in part if point_id(item.item_id) in there], described, set(words))
             for item in part:
                 self._recent.drop(item.item_id)
                 self._search.hide(point_id(item.item_id), hidden=item.unavailable)
             await asyncio.sleep(0)
 
-    def _dense(self, item_ids: Sequence[str], given: Mapping[str, Sequence[Vector]]) -> dict[str, dict[str, Any]]:
-        """Return the dense vectors of items by id, each named, from those of their words by name."""
-        embeddings = self._embeddings.of(item_ids, given[words]) if (words := self._embeddings.content) in given else []
-        return {
-            item_id: {name: vectors[n] for name, vectors in given.items()} | (embeddings[n] if embeddings else {})
-            for n, item_id in enumerate(item_ids)
-        }
-
-    def _insert(self, items: Sequence[Item], dense: Mapping[str, Any]) -> None:
+    def _insert(self, items: Sequence[Item], described: Mapping[str, Any]) -> None:
         if items:
-            points = [Point(id=point_id(i.item_id), vector=dense[i.item_id], payload=item_payload(i)) for i in items]
+            points = [
+                Point(id=point_id(i.item_id), vector=described[i.item_id], payload=item_payload(i)) for i in items
+            ]
             self._shard.update(UpdateOperation.upsert_points(points))
 
-    def _replace(self, items: Sequence[Item], dense: Mapping[str, Any]) -> None:
+    def _replace(self, items: Sequence[Item], described: Mapping[str, Any], given: set[str]) -> None:
         if not items:
             return
         # Where no vector is given there must be none of the words before: first, or a crash would leave those.
-        if outdated := [name for name in self._dense_names if name not in dense[items[0].item_id]]:
+        if outdated := self._trained.outdated(set(self._columns.names) - given):
             self._shard.update(UpdateOperation.delete_vectors([point_id(item.item_id) for item in items], outdated))
-        vectors = [PointVectors(id=point_id(item.item_id), vector=dense[item.item_id]) for item in items]
+        vectors = [PointVectors(id=point_id(item.item_id), vector=described[item.item_id]) for item in items]
         self._shard.update(UpdateOperation.update_vectors(vectors))
         for item in items:
             self._shard.update(UpdateOperation.overwrite_payload([point_id(item.item_id)], item_payload(item)))
@@ -154,15 +150,16 @@ class EdgeItems:
         for item_id in there:
             point = point_id(item_id)
             self._shard.update(UpdateOperation.overwrite_payload([point], {"id": item_id, "status": GONE}))
-            self._shard.update(UpdateOperation.delete_vectors([point], self._dense_names))
+            self._shard.update(UpdateOperation.delete_vectors([point], self._described))
             self._recent.drop(item_id)
             self._search.hide(point, hidden=True)
             await asyncio.sleep(0)
         return there
 
     @property
-    def _dense_names(self) -> list[str]:
-        return [*self._columns.names, *filter(None, [self._embeddings.name])]
+    def _described(self) -> list[str]:
+        """Names of all vectors that come and go with an item's description."""
+        return [*self._columns.names, *self._trained.given.names.values()]
 
     async def counts(self, item_ids: Sequence[str]) -> dict[str, Counts]:
         """Return counts for every id, removed items included."""
@@ -209,12 +206,12 @@ class EdgeItems:
 
     async def put_all(self, items: Sequence[StoredItem]) -> None:
         """Write items whatever is there: for copying into a store that nobody else writes to."""
-        self._embeddings.put()
+        self._trained.put()
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
             words = {one.item_id: one.vector for one in part if one.vector is not None}
-            dense = self._dense(list(words), {self._columns.of("").name: list(words.values())})
-            points = [point_of(one, dense.get(one.item_id, {}), self._settings) for one in part]
+            described = self._trained.vectors(list(words), {self._columns.of("").name: list(words.values())})
+            points = [point_of(one, described.get(one.item_id, {}), self._settings) for one in part]
             self._shard.update(UpdateOperation.upsert_points(points))
             for one in part:
                 self._recent.drop(one.item_id)
@@ -256,8 +253,8 @@ class EdgeItems:
 
     def unsee(self, space: str) -> None:
         """Delete a space; nobody may be reading in it."""
-        if space in self._columns and self._columns.of(space).name == self._embeddings.content:
-            self._embeddings.drop()
+        if space in self._columns:
+            self._trained.forget(self._columns.of(space).name)
         self._columns.forget(space)
         self._recent.clear()
 
@@ -272,7 +269,7 @@ class EdgeItems:
 
     async def fill(self, space: str, rows: Sequence[tuple[Item, Vector]]) -> int:
         """Write vectors of items that still lack them and still have the same words; return how many."""
-        self._embeddings.put()
+        self._trained.put()
         words = self._columns.of(space).name
         found = {
             str((one.payload or {})["id"]): one for one in self._read([item.item_id for item, _ in rows], (words,))
@@ -285,8 +282,8 @@ class EdgeItems:
             and words not in vectors_of(record)
             and item_of(record.payload or {}).words == item.words
         }
-        dense = self._dense(list(fitting), {words: list(fitting.values())})
-        changes = [PointVectors(id=point_id(item_id), vector=vectors) for item_id, vectors in dense.items()]
+        described = self._trained.vectors(list(fitting), {words: list(fitting.values())})
+        changes = [PointVectors(id=point_id(item_id), vector=vectors) for item_id, vectors in described.items()]
         if changes:
             self._shard.update(UpdateOperation.update_vectors(changes))
         return len(changes)

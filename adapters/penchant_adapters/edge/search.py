@@ -50,13 +50,13 @@ class Search:
                 found[int(str(record.id))] = name
         return found
 
-    def best(self, question: Question, sources: Mapping[int, float], content: str, learned: str) -> list[Part]:
+    def best(self, question: Question, names: Mapping[str, str]) -> list[Part]:
         """Return the points of the union of the best of each search, with every part of their scores.
 
-        *content* and *learned* are the names of the vectors of words and of embeddings, empty without a model.
+        *names*: part of the score → name of the vector, of words and of what trained models give.
         """
         condition = self._condition(question.filter)
-        asks = Asks(question, partial(_dense, condition), partial(_counted, condition), sources, learned, content)
+        asks = Asks(question, partial(_dense, condition), partial(_sparse, condition), names)
         missing = asks.missing(self._answers(asks.searches(question.depth)))
         return asks.parts(self._answers(missing))
 
@@ -65,7 +65,7 @@ class Search:
 
     def by_counts(self, weights: Mapping[int, float], only: Filter, limit: int) -> list[int]:
         """Return the best points by their counts alone."""
-        (answer,) = self._answers([_counted(self._condition(only), weights).best(limit)])
+        (answer,) = self._answers([_sparse(self._condition(only), weights, COUNTS).best(limit)])
         return list(answer)
 
     def any(self, only: Filter, limit: int, besides: Iterable[int]) -> list[int]:
@@ -93,9 +93,9 @@ def _dense(condition: Condition | None, vector: Vector, using: str) -> Ask[Query
     return _asked(Search_.Nearest(vector, using=using), condition)  # type: ignore[arg-type]  # the engine takes arrays
 
 
-def _counted(condition: Condition | None, weights: Mapping[int, float]) -> Ask[QueryRequest]:
+def _sparse(condition: Condition | None, weights: Mapping[int, float], using: str) -> Ask[QueryRequest]:
     vector = SparseVector(indices=list(weights), values=list(weights.values()))
-    return _asked(Search_.Nearest(vector, using=COUNTS), condition)
+    return _asked(Search_.Nearest(vector, using=using), condition)
 
 
 def _asked(query: Search_, condition: Condition | None) -> Ask[QueryRequest]:

@@ -1,10 +1,10 @@
 """Items of Qdrant Edge read in one space: what one encoder's vectors show of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
 
-from penchant_core.counts import VISITS, Counts, dimension
+from penchant_core.counts import VISITS, Counts
 from penchant_core.interests import Known
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
@@ -16,7 +16,7 @@ from penchant_adapters.edge.itempoints import EVIDENCE, known_of
 from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
-from penchant_adapters.parts import COUNTS
+from penchant_adapters.parts import COUNTS, LEARNED
 from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of
 from penchant_adapters.points import META, point_id
 
@@ -68,15 +68,16 @@ class EdgeShelves:
         recent: RecentItems,
         settings: Covisitation,
         content: str,
-        learned: str,
+        names: Mapping[str, str],
     ) -> None:
-        """*content*, *learned*: names of the vectors of words and of embeddings, empty without a model."""
+        """*content*: the name of the vectors of words; *names*: of those behind each part of the score."""
         self._shard = shard
         self._search = search
         self._recent = recent
         self._settings = settings
         self._content = content
-        self._learned = learned
+        self._names = names
+        self._learned = names.get(LEARNED, "")
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
@@ -100,8 +101,7 @@ class EdgeShelves:
 
     async def candidates(self, query: Query) -> list[Candidate]:
         """Return the union of the best of each search, every score exact."""
-        sources = {dimension(i): weight for i, weight in query.sources.items()}
-        found = self._search.best(query, sources, self._content, self._learned)
+        found = self._search.best(query, self._names)
         # Names are looked up for those that are wanted only: they cost more than finding them.
         if query.limit is not None:
             found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))

@@ -14,17 +14,21 @@ import orjson
 from penchant_core.errors import InvalidSetting, OutOfSpace, StoreInUse, StoreMismatch
 from penchant_core.pipeline import Stores
 from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 
 from penchant_adapters.edge.columns import Column
 from penchant_adapters.edge.items import EdgeItems
 from penchant_adapters.edge.users import EdgeUsers
-from penchant_adapters.embeddings import refuse_other
-from penchant_adapters.spaces import SPACES, Registered, Registry, names_of, read_registry, write_registry
+from penchant_adapters.spaces import Registered, Registry, names_of, read_registry, write_registry
+from penchant_adapters.trained import refuse_other
+from penchant_adapters.vectortypes import VectorType
 from penchant_adapters.wholefiles import write_whole
 
 LAYOUT = 1
 MIN_FREE_BYTES = 128 << 20
+UNTOLD: VectorType = "float32"
+"""What a store without a word on it keeps vectors as."""
 PARTS = ("users", "items", "store.json")
 """What a store's directory holds, beside its lock; the last is there in a whole store only."""
 MOVING = "copy.moving"
@@ -39,6 +43,7 @@ class Made:
     model: str
     dim: int
     covisitation: Covisitation
+    vectors: VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,15 @@ class EdgeStore:
     """Made with the store; freshness tokens carry it."""
     first: str
     """The encoder that made it."""
+    vectors: VectorType
+    """What items' vectors are kept as."""
     users: EdgeUsers
     items: EdgeItems
 
     def see(self, space: Registered) -> None:
         """Have another space, in which all items and users lack a vector."""
         names = names_of(space.model, self.first)
-        self.items.see(Column(space.model, names.content, space.dim))
+        self.items.see(Column(space.model, names.content, space.dim, self.vectors))
         self.users.see(Column(space.model, names.interest, space.dim))
 
     def turn(self, space: str) -> None:
@@ -114,16 +121,18 @@ def open_edge(
     settings: Covisitation,
     min_free_bytes: int = MIN_FREE_BYTES,
     store_id: str | None = None,
-    sequence: SequenceModel | None = None,
+    trained: Trained = UNTRAINED,
+    vectors: VectorType = "float32",
 ) -> Iterator[EdgeStore]:
-    """Open the store in a directory, made on first use, with the *store_id* if one is given.
+    """Open the store in a directory, made on first use, with the *store_id* if one is given, items' *vectors* kept so.
 
     *model* and *dim* are of the encoder whose space is meant where none is named: the one that made the store, or one
-    that was added since. With a *sequence* model every item has its embedding when this returns; without one they stay
-    as they are.
+    that was added since. Every item has what the *trained* models give when this returns; what other kinds of
+    models gave stays as it is. Items' *vectors* are kept so.
 
     Raises ``StoreInUse`` when another process has it open, ``StoreMismatch`` when it has no space of the model, or
-    other settings of co-visitation made it, and ``InvalidSetting`` when the *sequence* model was learnt with another.
+    other settings of co-visitation or of vectors made it, and ``InvalidSetting`` when a sequence model was learnt with
+    another.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -134,16 +143,17 @@ def open_edge(
             raise StoreMismatch(f"{path} is the target of a copy that was not finished; run it again")
         registry = read_registry(path)
         spaces = _spaces(registry, Registered(model, "", dim))
-        _refuse_foreign(sequence, spaces)
-        made = _identified(path / "store.json", spaces, settings, store_id)
+        _refuse_foreign(trained.sequence, spaces)
+        opened = Made(store_id or "", spaces[0].model, spaces[0].dim, settings, vectors)
+        made = _identified(path / "store.json", opened, registered=registry is not None)
         names = [names_of(one.model, made.model) for one in spaces]
         interests = [Column(one.model, its.interest, one.dim) for one, its in zip(spaces, names, strict=True)]
-        words = [Column(one.model, its.content, one.dim) for one, its in zip(spaces, names, strict=True)]
+        words = [Column(one.model, its.content, one.dim, vectors) for one, its in zip(spaces, names, strict=True)]
         users = EdgeUsers(path / "users", interests, min_free_bytes)
         try:
-            items = EdgeItems(path / "items", words, settings, min_free_bytes, sequence)
+            items = EdgeItems(path / "items", words, settings, min_free_bytes, trained)
             try:
-                store = EdgeStore(path, made.store_id, made.model, users, items)
+                store = EdgeStore(path, made.store_id, made.model, vectors, users, items)
                 if registry is not None and registry.leaving:
                     with suppress(OutOfSpace):
                         _sweep(store, registry)
@@ -170,7 +180,13 @@ def made_with(path: Path) -> Made | None:
     found = orjson.loads(file.read_bytes())
     if found.get("layout") != LAYOUT:
         raise StoreMismatch(f"{path} was made with layout = {found.get('layout')!r} and this version reads {LAYOUT!r}")
-    made = Made(found["store_id"], found["model"], found["dim"], Covisitation(**found["covisitation"]))
+    made = Made(
+        found["store_id"],
+        found["model"],
+        found["dim"],
+        Covisitation(**found["covisitation"]),
+        found.get("item_vectors", UNTOLD),
+    )
     if (registry := read_registry(path)) is not None:
         made = replace(made, model=registry.active, dim=registry.of(registry.active).dim)
     return made
@@ -215,26 +231,25 @@ def _refuse_foreign(sequence: SequenceModel | None, spaces: Sequence[Registered]
         refuse_other(sequence, own.model, own.dim)
 
 
-def _identified(path: Path, spaces: Sequence[Registered], settings: Covisitation, store_id: str | None) -> Made:
-    opened = spaces[0]
+def _identified(path: Path, by: Made, *, registered: bool) -> Made:
+    """Return who made the store, now if there is none; *registered*: its spaces stand in a registry of their own."""
     wanted: dict[str, Any] = {
         "layout": LAYOUT,
-        "model": opened.model,
-        "dim": opened.dim,
-        "covisitation": asdict(settings),
+        "model": by.model,
+        "dim": by.dim,
+        "covisitation": asdict(by.covisitation),
+        "item_vectors": by.vectors,
     }
     if not path.exists():
-        store_id = store_id or uuid.uuid4().hex[:16]
+        store_id = by.store_id or uuid.uuid4().hex[:16]
         write_whole(path, orjson.dumps({"store_id": store_id, **wanted}, option=orjson.OPT_INDENT_2))
-        return Made(store_id, opened.model, opened.dim, settings)
-    found = orjson.loads(path.read_bytes())
-    registered = (path.parent / SPACES).exists()
+        return replace(by, store_id=store_id)
+    found = {"item_vectors": UNTOLD} | orjson.loads(path.read_bytes())
     for name, value in wanted.items():
-        # Where there is a registry, the space was found in it.
         if found.get(name) != value and not (registered and name in {"model", "dim"}):
             hint = "; to change the model while serving, see penchant models" if name == "model" else ""
             raise StoreMismatch(
                 f"{path.parent} was made with {name} = {found.get(name)!r} and this service has {value!r}; "
                 f"set {name} back, or choose another data_dir and import again{hint}"
             )
-    return Made(str(found["store_id"]), str(found["model"]), int(found["dim"]), settings)
+    return replace(by, store_id=str(found["store_id"]), model=str(found["model"]), dim=int(found["dim"]))

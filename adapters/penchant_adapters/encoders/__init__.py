@@ -7,6 +7,7 @@ by a ``worker``; ``cache`` stands in front and remembers.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
 from penchant_core.errors import InvalidSetting
@@ -47,14 +48,22 @@ def _builtin(place: str, threads: int | None, device: str) -> TextModel:
 
 
 def _hugging_face(place: str, threads: int | None, device: str) -> TextModel:
+    extra = "torch"
     try:
-        from penchant_adapters.encoders.huggingface import load_model  # noqa: PLC0415
+        from penchant_adapters.encoders.source import kind_of  # noqa: PLC0415
+
+        kind = kind_of(place)
+        extra = _EXTRAS.get(kind, extra)
+        loader = import_module(f"penchant_adapters.encoders.{kind}")
     except ImportError as error:
-        missing = f"hf:{place} needs {error.name}; run pip install 'penchant[torch]', or use builtin:"
+        missing = f"hf:{place} needs {error.name}; run pip install 'penchant[{extra}]', or use builtin:"
         raise InvalidSetting(missing, field="encoder") from error
-    return load_model(place, threads=threads, device=device)
+    model: TextModel = loader.load_model(place, threads=threads, device=device)
+    return model
 
 
+_EXTRAS = {"compiled": "int8", "static": "int8"}
+"""Kind of model → the extra that is enough for it."""
 _SCHEMES = {"builtin": _builtin, "hf": _hugging_face}
 
 

@@ -21,7 +21,18 @@ _POOLINGS = {
     "pooling_mode_max_tokens": "max",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_SUPPORTED = {"Transformer", "Pooling", "Normalize"}
+_POOLING_FOLDER = "1_Pooling"
+_STATIC = "StaticEmbedding"
+_SUPPORTED = ("Transformer", _STATIC, "Pooling", "Dense", "Normalize")
+_ACTIVATIONS = {"Identity": False, "Tanh": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A layer behind the pooling."""
+
+    folder: str
+    tanh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +40,19 @@ class Layout:
     """What a model's folder says beside its weights."""
 
     transformer: str = ""
-    """Subfolder of the transformer."""
+    """Subfolder of the transformer, or of the table."""
     pooling: str = "mean"
     """``cls``, ``mean``, ``max`` or ``lasttoken``."""
     max_tokens: int = MOST_TOKENS
     lowercase: bool = False
+    dense: tuple[Dense, ...] = ()
+    """Layers behind the pooling, in their order."""
+    static: bool = False
+    """A table of tokens' vectors instead of a transformer."""
+
+    def inside(self, name: str) -> str:
+        """Return the path of a file of the transformer, or of the table."""
+        return _join(self.transformer, name)
 
 
 def read_layout(read: Callable[[str], Any]) -> Layout:
@@ -42,25 +61,68 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
     Raises ``InvalidSetting`` for parts and poolings that are not supported.
     """
     paths: dict[str, str] = {}
+    dense: list[Dense] = []
     for module in read("modules.json") or ():
         kind = str(module["type"]).rpartition(".")[2]
         if kind not in _SUPPORTED:
             raise InvalidSetting(
-                f"the model has a part of type {kind}; use one of {sorted(_SUPPORTED)} only", "encoder"
+                f"the model has a part of type {kind}; {', '.join(_SUPPORTED)} are supported", "encoder"
             )
+        if kind == "Dense":
+            if "Normalize" in paths:
+                raise InvalidSetting(
+                    "the model has a Dense part behind a Normalize part; that is not supported", "encoder"
+                )
+            dense.append(_dense(str(module["path"]), read(_join(str(module["path"]), "config.json")) or {}))
         paths[kind] = str(module["path"])
-    folder = paths.get("Transformer", "")
+    static = _STATIC in paths or (not paths and (read("config.json") or {}).get("model_type") == "model2vec")
+    folder = paths.get(_STATIC if static else "Transformer", "")
     settings = read(_join(folder, "sentence_bert_config.json")) or {}
     return Layout(
         transformer=folder,
         pooling=_pooling(read(_join(paths["Pooling"], "config.json")) or {}) if "Pooling" in paths else "mean",
         max_tokens=min(settings.get("max_seq_length") or MOST_TOKENS, MOST_TOKENS),
         lowercase=bool(settings.get("do_lower_case", False)),
+        dense=tuple(dense),
+        static=static,
     )
+
+
+def written_layout(layout: Layout, width: int) -> dict[str, Any]:
+    """Return the JSON of the files that say a *layout* of *width* numbers, by name: what ``read_layout`` reads.
+
+    The transformer stands in the folder itself, and vectors become unit vectors, as they do here. Of layers behind the
+    pooling it says where they are; each has files of its own.
+    """
+    dense = [(each.folder, "Dense") for each in layout.dense]
+    named = [("", "Transformer"), (_POOLING_FOLDER, "Pooling"), *dense, (f"{len(dense) + 2}_Normalize", "Normalize")]
+    modules = [
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for number, (path, kind) in enumerate(named)
+    ]
+    modes = {key: key == _key(layout.pooling) for key in _POOLINGS}
+    return {
+        "modules.json": modules,
+        "sentence_bert_config.json": {"max_seq_length": layout.max_tokens, "do_lower_case": layout.lowercase},
+        f"{_POOLING_FOLDER}/config.json": {"word_embedding_dimension": width, **modes},
+    }
+
+
+def _key(pooling: str) -> str:
+    return next(key for key, how in _POOLINGS.items() if how == pooling)
 
 
 def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
+
+
+def _dense(folder: str, config: dict[str, Any]) -> Dense:
+    activation = str(config.get("activation_function", "Tanh")).rpartition(".")[2]  # Tanh is that library's default
+    if config.get("use_residual"):
+        raise InvalidSetting(f"{folder} has a residual connection, which is not supported", "encoder")
+    if activation not in _ACTIVATIONS:
+        raise InvalidSetting(f"{folder} ends with {activation}; {', '.join(_ACTIVATIONS)} are supported", "encoder")
+    return Dense(folder, _ACTIVATIONS[activation])
 
 
 def _pooling(config: dict[str, Any]) -> str:

@@ -41,12 +41,13 @@ class Collection:
             with translating(f"writing to {self._name}"):
                 await self._client.grpc_points.UpdateBatch(request, timeout=self._timeout)
 
-    async def create_vector(self, name: str, width: int) -> None:
-        """Let points have another dense vector, compared by dot product; nothing where they can already."""
-        config = grpc.DenseVectorCreationConfig(size=width, distance=grpc.Dot)
-        request = grpc.CreateVectorNameRequest(
-            collection_name=self._name, vector_name=name, dense_config=config, wait=True
-        )
+    async def create_vector(self, name: str, width: int | None) -> None:
+        """Let points have another vector, compared by dot product, sparse without a *width*; once is enough."""
+        request = grpc.CreateVectorNameRequest(collection_name=self._name, vector_name=name, wait=True)
+        if width is None:
+            request.sparse_config.SetInParent()
+        else:
+            request.dense_config.MergeFrom(grpc.DenseVectorCreationConfig(size=width, distance=grpc.Dot))
         with translating(f"adding the vector {name} to {self._name}"):
             await self._client.grpc_points.CreateVectorName(request, timeout=self._timeout)
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from penchant_core.errors import PenchantError, StoreInUse, Unavailable
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 
 from penchant_adapters.points import META
@@ -76,7 +76,7 @@ async def drafted(
     covisitation: Covisitation,
     settings: QdrantSettings,
     store_id: str | None = None,
-    sequence: SequenceModel | None = None,
+    trained: Trained = UNTRAINED,
 ) -> AsyncIterator[Draft]:
     """Give a new, empty generation; deleted at the end of the block unless it was published.
 
@@ -99,7 +99,7 @@ async def drafted(
                     generation=number,
                     store_id=store_id,
                     client=client,
-                    sequence=sequence,
+                    trained=trained,
                 )
             )
             draft = Draft(store, previous)

@@ -12,6 +12,7 @@ from qdrant_client import AsyncQdrantClient
 from qdrant_client.models import (
     CreateAlias,
     CreateAliasOperation,
+    Datatype,
     DeleteAlias,
     DeleteAliasOperation,
     Distance,
@@ -110,6 +111,7 @@ class Generations:
 
     def _content(self, dim: int) -> VectorParams:
         params = self._dense(dim, None if self._settings.indexed_above else _NEVER)
+        params.datatype = Datatype(self._settings.item_vectors)
         if self._settings.quantization == "int8":
             scalar = ScalarQuantizationConfig(type=ScalarType.INT8, quantile=0.99, always_ram=True)
             params.quantization_config = ScalarQuantization(scalar=scalar)

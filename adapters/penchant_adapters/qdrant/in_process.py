@@ -7,21 +7,30 @@ import numpy as np
 from penchant_core.vectors import Vector
 from qdrant_client import grpc
 from qdrant_client.conversions.conversion import GrpcToRest
-from qdrant_client.http.models import DenseVectorConfig, DenseVectorNameConfig
+from qdrant_client.http.models import (
+    DenseVectorConfig,
+    DenseVectorNameConfig,
+    SparseVectorConfig,
+    SparseVectorNameConfig,
+    VectorNameConfig,
+)
 from qdrant_client.models import Distance, Record, SparseVector
 
+from penchant_adapters.points import Sparse
 from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.connection import translating
-from penchant_adapters.qdrant.protocol import Found, Operation, Sparse
+from penchant_adapters.qdrant.protocol import Found, Operation
 
 
 class InProcess(Collection):
     """A collection of points in this process."""
 
-    async def create_vector(self, name: str, width: int) -> None:
-        """Let points have another dense vector, compared by dot product."""
-        with translating(f"adding the vector {name} to {self._name}"):
+    async def create_vector(self, name: str, width: int | None) -> None:
+        """Let points have another vector, compared by dot product, sparse without a *width*."""
+        config: VectorNameConfig = SparseVectorNameConfig(sparse=SparseVectorConfig())
+        if width is not None:
             config = DenseVectorNameConfig(dense=DenseVectorConfig(size=width, distance=Distance.DOT))
+        with translating(f"adding the vector {name} to {self._name}"):
             await self._client.create_vector_name(self._name, name, config)
 
     async def delete_vector(self, name: str) -> None:

@@ -5,24 +5,24 @@ from dataclasses import dataclass, replace
 from heapq import nlargest
 from time import monotonic
 
-from penchant_core.counts import VISITS, Counts, dimension
+from penchant_core.counts import VISITS, Counts
 from penchant_core.interests import Known
 from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Filter, Item
 from penchant_core.ports import Candidate, Query
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from qdrant_client import grpc
 
-from penchant_adapters.embeddings import dense_names, vector_name
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of
-from penchant_adapters.points import META, number_of, point_id
+from penchant_adapters.points import META, Sparse, number_of, point_id
 from penchant_adapters.qdrant.collection import Collection
-from penchant_adapters.qdrant.protocol import Found, Sparse, matches
+from penchant_adapters.qdrant.protocol import Found, matches
 from penchant_adapters.qdrant.search import Search
 from penchant_adapters.settings_groups import QdrantSettings
+from penchant_adapters.trained import GivenToItems
 
 EVIDENCE, TOLD = "evidence", "told"
 CACHED_ITEMS = 20_000
@@ -51,17 +51,15 @@ class QdrantCatalogue:
         collection: Collection,
         covisitation: Covisitation,
         settings: QdrantSettings,
-        model: SequenceModel | None = None,
+        trained: Trained = UNTRAINED,
     ) -> None:
         self._collection = collection
-        self._model = model
-        self._learned = vector_name(model)
-        self._dense = dense_names(model)
+        self._given = GivenToItems(trained)
         self._covisitation = covisitation
         self._seconds = settings.cache_seconds
         self._described_seconds = max(self._seconds, DESCRIBED_SECONDS) if self._seconds else 0.0
         self._recent: Recent[str, _Read] = Recent(CACHED_ITEMS)
-        self._search = Search(collection, settings, self._learned)
+        self._search = Search(collection, settings, self._given.names)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue, as they were ``cache_seconds`` ago or later."""
@@ -79,7 +77,7 @@ class QdrantCatalogue:
                 found[item_id] = cached.known
         read = [
             _Read(known, now, now)
-            for record in await self._collection.read(missing, vectors=(*self._dense, COUNTS, EVIDENCE))
+            for record in await self._collection.read(missing, vectors=(*self._given.read, COUNTS, EVIDENCE))
             if (known := self._known(record)) is not None
         ]
         # The counts move all the time; the content, ten times as much to carry, hardly ever.
@@ -114,7 +112,7 @@ class QdrantCatalogue:
 
     async def candidates(self, query: Query) -> list[Candidate]:
         """Return the union of the best of each search, every score exact."""
-        found = await self._search.best(query, {dimension(i): weight for i, weight in query.sources.items()})
+        found = await self._search.best(query)
         if query.limit is not None:
             found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))
         names = await self._search.names([one.point for one in found])
@@ -131,7 +129,7 @@ class QdrantCatalogue:
     def _known(self, record: Found) -> Known | None:
         if record.payload.get("status") == GONE or CONTENT not in record.dense:
             return None
-        content, learned = record.dense[CONTENT], record.dense.get(self._learned)
+        content, learned = record.dense[CONTENT], record.dense.get(self._given.learned)
         return Known(item_of(record.payload), content, self._counts(record), learned)
 
     def _counts(self, record: Found) -> Counts:

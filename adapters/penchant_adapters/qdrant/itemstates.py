@@ -11,24 +11,20 @@ from typing import Any, NamedTuple
 
 from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Item
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
 
-from penchant_adapters.embeddings import dense_of
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
-from penchant_adapters.points import META, digits, point_id
+from penchant_adapters.points import META, Sparse, Vectors, digits, point_id
 from penchant_adapters.qdrant.collection import SLICE, Collection
-from penchant_adapters.qdrant.embeddings import miss
 from penchant_adapters.qdrant.items import EVIDENCE, TOLD, QdrantCatalogue, told_of
 from penchant_adapters.qdrant.protocol import (
     Found,
     Operation,
     Point,
-    Sparse,
-    Vectors,
     delete_vectors,
     exactly,
     older,
@@ -36,13 +32,13 @@ from penchant_adapters.qdrant.protocol import (
     update_vectors,
     upsert,
 )
+from penchant_adapters.qdrant.trained import miss
 from penchant_adapters.settings_groups import QdrantSettings
 from penchant_adapters.stored import StoredItem
 
 COUNTED_ITEMS = 20_000
 """Items of which it is remembered what was last written, some 4 kB each."""
 _EVERYTHING = (CONTENT, COUNTS, EVIDENCE, TOLD)
-Dense = Mapping[str, Vector]
 
 
 class _Counted(NamedTuple):
@@ -53,8 +49,8 @@ class _Counted(NamedTuple):
     counts: ItemCounts
 
 
-_Entry = tuple[int, dict[str, Any], Dense | None]
-"""(offset, payload, dense vectors) to write; none takes them away."""
+_Entry = tuple[int, dict[str, Any], Vectors | None]
+"""(offset, payload, vectors of the description) to write; none takes them away."""
 
 
 class QdrantItems(QdrantCatalogue):
@@ -65,9 +61,9 @@ class QdrantItems(QdrantCatalogue):
         collection: Collection,
         covisitation: Covisitation,
         settings: QdrantSettings,
-        model: SequenceModel | None = None,
+        trained: Trained = UNTRAINED,
     ) -> None:
-        super().__init__(collection, covisitation, settings, model)
+        super().__init__(collection, covisitation, settings, trained)
         self._last: Recent[str, tuple[int, ItemCounts]] = Recent(COUNTED_ITEMS)
         """Item → offset and counts that the store has, as far as this process knows."""
 
@@ -150,11 +146,11 @@ class QdrantItems(QdrantCatalogue):
 
     async def put_items(self, items: Sequence[tuple[int, Item, Vector]]) -> None:
         """Add or replace items, each unless it is there with a later offset. Counts stay as they are."""
-        dense = dense_of([(item.item_id, vector) for _, item, vector in items], self._model)
+        described = self._given.vectors([(item.item_id, vector) for _, item, vector in items])
         # Before, since this process may die after the write; after, since somebody may have begun to fill before it.
-        await miss(self._collection, self._model)
-        await self._write((o, _described(item), some) for (o, item, _), some in zip(items, dense, strict=True))
-        await miss(self._collection, self._model)
+        await miss(self._collection, self._given)
+        await self._write((o, _described(item), some) for (o, item, _), some in zip(items, described, strict=True))
+        await miss(self._collection, self._given)
 
     async def remove_items(self, items: Sequence[tuple[int, str]]) -> None:
         """Take items out, each unless it is there with a later offset. Counts stay."""
@@ -163,10 +159,10 @@ class QdrantItems(QdrantCatalogue):
 
     async def _write(self, entries: Iterable[_Entry]) -> None:
         latest: dict[int, _Entry] = {}
-        for offset, payload, dense in entries:
+        for offset, payload, vectors in entries:
             point = point_id(payload["id"])
             if point not in latest or offset >= latest[point][0]:
-                latest[point] = (offset, payload | {"rev": offset}, dense)
+                latest[point] = (offset, payload | {"rev": offset}, vectors)
         points = list(latest)
         for start in range(0, len(points), SLICE):
             part = {point: latest[point] for point in points[start : start + SLICE]}
@@ -189,10 +185,14 @@ class QdrantItems(QdrantCatalogue):
             if not absent:
                 return
 
-    def _replacing(self, point: int, offset: int, payload: dict[str, Any], dense: Dense | None) -> list[Operation]:
+    def _replacing(self, point: int, offset: int, payload: dict[str, Any], vectors: Vectors | None) -> list[Operation]:
         fence = older("rev", offset)
-        gone = dense is None
-        change = delete_vectors([point], self._dense, fence) if gone else update_vectors({point: dense or {}}, fence)
+        gone = vectors is None
+        change = (
+            delete_vectors([point], self._given.described, fence)
+            if gone
+            else update_vectors({point: vectors or {}}, fence)
+        )
         return [change, set_payload(payload, [point], fence)]
 
     async def put_all(self, items: Sequence[StoredItem]) -> None:
@@ -200,17 +200,17 @@ class QdrantItems(QdrantCatalogue):
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
             described = [(one.item_id, one.vector) for one in part if one.vector is not None]
-            dense = dict(zip((item_id for item_id, _ in described), dense_of(described, self._model), strict=True))
-            await self._collection.write([upsert([self._stored(one, dense.get(one.item_id, {})) for one in part])])
+            vectors = dict(zip((item_id for item_id, _ in described), self._given.vectors(described), strict=True))
+            await self._collection.write([upsert([self._stored(one, vectors.get(one.item_id, {})) for one in part])])
         for one in items:
             self._last.drop(one.item_id)
             self._recent.drop(one.item_id)
 
-    def _stored(self, one: StoredItem, dense: Dense) -> Point:
+    def _stored(self, one: StoredItem, described: Vectors) -> Point:
         payload = _gone(one.item_id) if one.item is None else _described(one.item)
         # A fence of none stays absent.
         payload |= {key: offset for key, offset in (("at", one.at), ("rev", one.rev)) if offset != NOTHING}
-        return Point(point_id(one.item_id), {**self._laid_out(one.counts), **dense}, payload)
+        return Point(point_id(one.item_id), {**self._laid_out(one.counts), **described}, payload)
 
     async def all(self) -> AsyncIterator[list[StoredItem]]:
         """Yield every item, those that are gone too, in pages."""
@@ -244,8 +244,8 @@ def _gone(item_id: str) -> dict[str, Any]:
     return _described(Item(item_id)) | {"status": GONE}
 
 
-def _whole(point: int, payload: dict[str, Any], dense: Dense | None) -> Point:
-    return Point(point, dense or {}, payload)
+def _whole(point: int, payload: dict[str, Any], vectors: Vectors | None) -> Point:
+    return Point(point, vectors or {}, payload)
 
 
 def _offset(record: Found, key: str) -> int:

@@ -13,13 +13,7 @@ import numpy as np
 from penchant_core.vectors import Vector
 from qdrant_client import grpc
 
-
-@dataclass(frozen=True, slots=True)
-class Sparse:
-    """A sparse vector."""
-
-    dims: list[int]
-    values: list[float]
+from penchant_adapters.points import Sparse, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +24,6 @@ class Found:
     payload: Mapping[str, Any]
     dense: Mapping[str, Vector]
     sparse: Mapping[str, Sparse]
-
-
-Vectors = Mapping[str, Vector | Sparse]
 
 
 @lru_cache

@@ -12,9 +12,9 @@ from qdrant_client import grpc
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import COUNTS, Ask, Asks, Part
 from penchant_adapters.payloads import GONE, UNAVAILABLE
-from penchant_adapters.points import point_id
+from penchant_adapters.points import Sparse, point_id
 from penchant_adapters.qdrant.collection import Collection
-from penchant_adapters.qdrant.protocol import Sparse, among, has_id, matches, matches_any, query, within
+from penchant_adapters.qdrant.protocol import among, has_id, matches, matches_any, query, within
 from penchant_adapters.settings_groups import QdrantSettings
 
 NAMES = 500_000
@@ -24,10 +24,10 @@ NAMES = 500_000
 class Search:
     """Searches of the items' collection."""
 
-    def __init__(self, collection: Collection, settings: QdrantSettings, learned: str = "") -> None:
-        """*learned*: the name of the vector that embeddings of a sequence model stand in."""
+    def __init__(self, collection: Collection, settings: QdrantSettings, names: Mapping[str, str]) -> None:
+        """*names*: part of the score → name of the vector that a trained model gives for it."""
         self._collection = collection
-        self._learned = learned
+        self._vectors = names
         quantization = grpc.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
         self._params = grpc.SearchParams(
             hnsw_ef=settings.search_ef, quantization=quantization if settings.quantization != "none" else None
@@ -44,10 +44,10 @@ class Search:
                 self._names.put(record.point, found[record.point])
         return found
 
-    async def best(self, question: Question, sources: Mapping[int, float]) -> list[Part]:
+    async def best(self, question: Question) -> list[Part]:
         """Return the points of the union of the best of each search, with every part of their scores."""
         condition = self._condition(question.filter)
-        asks = Asks(question, partial(self._dense, condition), partial(_counted, condition), sources, self._learned)
+        asks = Asks(question, partial(self._dense, condition), partial(_sparse, condition), self._vectors)
         missing = asks.missing(await self._answers(asks.searches(question.depth)))
         return asks.parts(await self._answers(missing))
 
@@ -56,7 +56,7 @@ class Search:
 
     async def by_counts(self, weights: Mapping[int, float], only: Filter, limit: int) -> list[int]:
         """Return the best points by their counts alone."""
-        (answer,) = await self._answers([_counted(self._condition(only), weights).best(limit)])
+        (answer,) = await self._answers([_sparse(self._condition(only), weights, COUNTS).best(limit)])
         return list(answer)
 
     async def any(self, only: Filter, limit: int, besides: Iterable[int]) -> list[int]:
@@ -90,9 +90,9 @@ def attribute(key: str) -> str:
 _EXACTLY = grpc.SearchParams(exact=True, quantization=grpc.QuantizationSearchParams(ignore=True))
 
 
-def _counted(condition: grpc.Filter, weights: Mapping[int, float]) -> Ask[grpc.QueryPoints]:
+def _sparse(condition: grpc.Filter, weights: Mapping[int, float], using: str) -> Ask[grpc.QueryPoints]:
     vector = Sparse(list(weights), list(weights.values()))
     return Ask(
-        best=lambda limit: query(vector, COUNTS, limit, condition),
-        exactly=lambda points: query(vector, COUNTS, len(points), among(points)),
+        best=lambda limit: query(vector, using, limit, condition),
+        exactly=lambda points: query(vector, using, len(points), among(points)),
     )

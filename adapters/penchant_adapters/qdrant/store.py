@@ -5,18 +5,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from penchant_core.errors import InvalidSetting, PenchantError, Unavailable
-from penchant_core.sequence import SequenceModel
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from qdrant_client import AsyncQdrantClient
 
-from penchant_adapters.embeddings import refuse_other
 from penchant_adapters.qdrant.connection import connected
-from penchant_adapters.qdrant.embeddings import refuse_unsettled, settle
 from penchant_adapters.qdrant.generations import Generations
 from penchant_adapters.qdrant.identity import Identity, QdrantCheckpoints, agreed, identified, made
 from penchant_adapters.qdrant.itemstates import QdrantItems
+from penchant_adapters.qdrant.trained import refuse_unsettled, settle
 from penchant_adapters.qdrant.users import Prime, QdrantUsers
 from penchant_adapters.settings_groups import QdrantSettings
+from penchant_adapters.trained import GivenToItems, refuse_other
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,16 @@ async def open_qdrant(
     store_id: str | None = None,
     prime: Prime | None = None,
     client: AsyncQdrantClient | None = None,
-    sequence: SequenceModel | None = None,
+    trained: Trained = UNTRAINED,
 ) -> AsyncIterator[QdrantStore]:
     """Open the store of a prefix, made on first use unless *create* is false.
 
     Without a *model* it takes the one that the store was made with. A *generation* opens that one, whatever is in use;
     made anew it gets the *store_id*, so that tokens stay good when it comes into use. A *client* is used instead of a
-    connection, and left open. With a *sequence* model every item has its embedding when this returns.
+    connection, and left open. Every item has what the *trained* models give when this returns.
 
-    Raises ``Unavailable`` when there is no server, or no store yet, or, unless it may *create*, items without
-    embeddings, and ``StoreMismatch`` when another model, or other
-    settings of co-visitation, made it.
+    Raises ``Unavailable`` when there is no server, or no store yet, or, unless it may *create*, items without what a
+    model gives, and ``StoreMismatch`` when another model, or other settings of co-visitation, made it.
     """
     async with AsyncExitStack() as stack:
         if client is None:
@@ -73,19 +72,17 @@ async def open_qdrant(
                 f"there is no store {settings.prefix} at {url}; `penchant consume` makes it, or set qdrant.prefix"
             )
         agreed(found, model, dim, covisitation, settings.prefix)
-        refuse_other(sequence, found.model, found.dim)
+        refuse_other(trained.sequence, found.model, found.dim)
         items = generations.collection("items", generation)
-        if create:
-            await settle(items, sequence)
-        elif sequence is not None:
-            await refuse_unsettled(items, sequence)
+        given = GivenToItems(trained)
+        await (settle(items, given) if create else refuse_unsettled(items, given))
         yield QdrantStore(
             store_id=found.store_id,
             model=found.model,
             dim=found.dim,
             generation=number,
             users=QdrantUsers(generations.collection("users", generation), prime),
-            items=QdrantItems(items, covisitation, settings, sequence),
+            items=QdrantItems(items, covisitation, settings, trained),
             checkpoints=QdrantCheckpoints(items),
             generations=generations,
         )

@@ -12,9 +12,9 @@ from penchant_core.vectors import Vector
 from qdrant_client import grpc
 
 from penchant_adapters.payloads import flow_of_rows, flow_rows, ledger_of, ledger_payload
-from penchant_adapters.points import META, point_id
+from penchant_adapters.points import META, Vectors, point_id
 from penchant_adapters.qdrant.collection import SLICE, Collection
-from penchant_adapters.qdrant.protocol import Point, Vectors, upsert, within
+from penchant_adapters.qdrant.protocol import Point, upsert, within
 from penchant_adapters.stored import StoredUser
 
 INTEREST = "interest"

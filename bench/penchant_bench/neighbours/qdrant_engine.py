@@ -46,10 +46,13 @@ class Collection:
         if (path / "fields").exists():
             self.fields = json.loads((path / "fields").read_text())
 
-    def add_vector(self, name: str, config: grpc.DenseVectorCreationConfig) -> None:
-        """Let points have another dense vector."""
-        known(config, "size", "distance")
-        self.shard.update(edge.UpdateOperation.create_dense_vector(name, config.size, _DISTANCES[config.distance]))
+    def add_vector(self, name: str, dense: grpc.DenseVectorCreationConfig | None) -> None:
+        """Let points have another vector, a sparse one where it is not said to be *dense*."""
+        if dense is None:
+            self.shard.update(edge.UpdateOperation.create_sparse_vector(name))
+        else:
+            known(dense, "size", "distance")
+            self.shard.update(edge.UpdateOperation.create_dense_vector(name, dense.size, _DISTANCES[dense.distance]))
 
     def index(self, name: str, field_type: int, schema: edge.PayloadSchemaType) -> None:
         """Make an index of a payload field."""
@@ -154,7 +157,10 @@ def _config(request: grpc.CreateCollection) -> edge.EdgeConfig:
 def _dense(params: grpc.VectorParams) -> edge.EdgeVectorParams:
     if params.HasField("multivector_config"):
         raise Unknown("VectorParams.multivector_config")
-    return edge.EdgeVectorParams(size=params.size, distance=_DISTANCES[params.distance])
+    datatype = None
+    if params.datatype:
+        datatype = getattr(edge.VectorStorageDatatype, grpc.Datatype.Name(params.datatype))
+    return edge.EdgeVectorParams(size=params.size, distance=_DISTANCES[params.distance], datatype=datatype)
 
 
 def _write(path: Path, content: bytes) -> None:

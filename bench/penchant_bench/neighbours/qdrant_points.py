@@ -60,8 +60,9 @@ class Points(grpc.PointsServicer):
     @answered
     async def CreateVectorName(self, request: grpc.CreateVectorNameRequest) -> grpc.PointsOperationResponse:
         """Let points have another vector."""
-        known(request, "vector_name", "dense_config", *_IGNORED)
-        self._engine.collection(request.collection_name).add_vector(request.vector_name, request.dense_config)
+        known(request, "vector_name", "dense_config", "sparse_config", *_IGNORED)
+        dense = request.dense_config if request.HasField("dense_config") else None
+        self._engine.collection(request.collection_name).add_vector(request.vector_name, dense)
         return grpc.PointsOperationResponse(result=grpc.UpdateResult(status=grpc.Completed))
 
     @answered

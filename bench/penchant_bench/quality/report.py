@@ -3,9 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from penchant_relevance.compressing.table import cells, header, measure_of
 from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
 
-SERVED, SERVED_TRAINED = f"{OURS}, through the service", f"{TRAINED}, through the service"
+from penchant_bench.quality import cold_start
+from penchant_bench.quality.cells import asked, cell, covered, lead_of, measures
+
+
+def served(row: str) -> str:
+    """Return the row of what another row is through a service."""
+    return f"{row}, through the service"
+
+
+SERVED = served(OURS)
 
 DATA = {
     "amazon_beauty": (
@@ -32,11 +42,13 @@ DATA = {
     "instrument_reviews": (
         "Reviews of musical instruments: replay of the newest tenth of all reviews; those of four stars and more are "
         "targets. The set has no titles: an item is described by telling words of what was said of it before any ask. "
-        "What a review's own words are worth is the lead over the row without words."
+        "What a review's own words would be worth is the lead over the row with words; where they count, without."
     ),
 }
 LEARNT = {TOGETHER: "with weights learned together", TRAINED: "with a sequence model"}
 """Row → what a measurement is called that was made for it."""
+BESIDES = {"cold_start": "cold start", "interests": "one interest or several"}
+"""Key of a measurement → what it is called where it was made for that alone."""
 PUBLISHED = {
     ("amazon_beauty", "frozen"): (
         "Published, same protocol, Recall@10/NDCG@10: SASRec .0921/.0531 with sampled softmax (.0605/.0318 in papers), "
@@ -45,36 +57,13 @@ PUBLISHED = {
 }
 
 
-def measures(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the names of the measures that have intervals."""
-    return [
-        name for name, figure in next(iter(models.values())).items() if isinstance(figure, Mapping) and "low" in figure
-    ]
-
-
-def cell(estimate: Mapping[str, float]) -> str:
-    """Return a mean with its interval."""
-    return f"{estimate['mean']:.4f} ({estimate['low']:.4f}–{estimate['high']:.4f})"
-
-
-def asked(models: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return how much was asked, and by how many where one may ask twice."""
-    first = next(iter(models.values()))
-    return f"{first['asks']:,} asks" + (f" of {first['users']:,} users" if "users" in first else "")
-
-
-def covered(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the name of the coverage where lists are of a catalogue, else nothing."""
-    return [name for name in ("coverage@10",) if name in next(iter(models.values()))]
-
-
 def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     """Return by how much the service differs from the exact score, or nothing where only one was measured."""
     told = []
-    for served, exact in ((SERVED, OURS), (SERVED_TRAINED, TRAINED)):
-        if served in models:
+    for exact in (OURS, TRAINED, TOGETHER):
+        if served(exact) in models:
             differences = (
-                f"{measure} {models[served][measure]['mean'] / models[exact][measure]['mean'] - 1.0:+.1%}"
+                f"{measure} {models[served(exact)][measure]['mean'] / models[exact][measure]['mean'] - 1.0:+.1%}"
                 for measure in measures(models)
                 if models[exact][measure]["mean"]
             )
@@ -88,13 +77,32 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     data = settings["data"]
     fixed = "tuning" in settings and settings["tuning"]["scoring"]["evidence"] == 0.0
     main = next(iter(measurement["figures"].values()))
-    # Measured with everything else, what is learnt is a row like others.
+    # Measured with everything else, what is learnt is a row like others, and a cold start a table.
     alone = [words for model, words in LEARNT.items() if model in main and "EASE" not in main]
-    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone])
-    yield from (f"### {title}", "", DATA.get(data, ""), "")
+    besides = [words for key, words in BESIDES.items() if key in measurement]
+    only = "EASE" not in main and bool(besides)
+    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone, *besides * only])
+    yield from (f"### {title}", "")
+    if not only:
+        yield from (DATA.get(data, ""), "")
+        yield from _whole(data, measurement["figures"])
+    if "cold_start" in measurement:
+        yield from cold_start.rendered(measurement["cold_start"])
+    for group, models in measurement.get("interests", {"figures": {}})["figures"].items():
+        yield from _compared(group, models)
+    machine = measurement["machine"]
+    yield (
+        f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
+        f"{settings['resamples']:,} bootstrap samples of users, seed {settings['seed']}."
+    )
+    yield ""
+
+
+def _whole(data: str, variants: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:
+    first, main = next(iter(variants.items()))
     late = {}
-    for variant, models in measurement["figures"].items():
-        if set(models) == {OURS} and len(measurement["figures"]) > 1:
+    for variant, models in variants.items():
+        if set(models) == {OURS} and len(variants) > 1:
             late[variant] = models[OURS]
             continue
         yield from _compared(variant, models)
@@ -102,14 +110,8 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
             if remark:
                 yield from (remark, "")
     if late:
-        yield from _late({next(iter(measurement["figures"])): main[OURS], **late})
+        yield from _late({first: main[OURS], **late})
     yield from _sliced(main)
-    machine = measurement["machine"]
-    yield (
-        f"{measurement['when']}, {machine['cores']} cores, encoder {settings['encoder']}; intervals: 95 %, "
-        f"{settings['resamples']:,} bootstrap samples of users, seed {settings['seed']}."
-    )
-    yield ""
 
 
 def _compared(variant: str, models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -124,11 +126,6 @@ def _compared(variant: str, models: Mapping[str, Mapping[str, Any]]) -> Iterator
         cells = [*(cell(found[m]) for m in names), *(f"{found[m]:.0%}" for m in coverage)]
         yield f"| {shown} | {' | '.join(cells)} | {lead} |"
     yield ""
-
-
-def lead_of(difference: Mapping[str, float]) -> str:
-    """Return a paired difference with its interval."""
-    return f"{difference['mean']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
 
 
 def _late(variants: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -195,3 +192,14 @@ def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
     yield f"| lead | {lead_of(found['lead'])} |"
     took = f"{found['seconds']:,.0f} s in all, " if "seconds" in found else ""
     yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")
+
+
+def compressed(measurement: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the Markdown lines of a comparison of recipes."""
+    rows, settings = measurement["figures"]["rows"], measurement["settings"]
+    yield from (f"### {settings['data']}, {settings['encoder']}", "")
+    yield f"{rows[0]['asks']:,} asks of the validation window; below the first row, what each recipe costs and saves."
+    names = header(measure_of(rows[0]))
+    yield from ("", f"| {' | '.join(names)} |", f"|---|{'--:|' * (len(names) - 1)}")
+    yield from (f"| {' | '.join(row)} |" for row in cells(rows))
+    yield from ("", f"{measurement['when']}, {measurement['machine']['cores']} cores.", "")

@@ -15,7 +15,8 @@ import orjson
 import penchant
 from penchant.aio import Client
 from penchant_adapters.sequences import write_sequence_model
-from penchant_core.sequence import SequenceModel
+from penchant_adapters.together import write_together_model
+from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Tuning
 from penchant_relevance.asks import Ask, Asks
 from penchant_relevance.evaluation import Progress
@@ -43,19 +44,16 @@ class ServiceMeasurement:
     progress: Progress
     validation: bool = False
 
-    async def run(self, sequence: SequenceModel | None = None) -> dict[str, Any]:
+    async def run(self, trained: Trained = UNTRAINED) -> dict[str, Any]:
         """Return the figures of the main variant, and the seconds that learning and asking took.
 
-        With a *sequence* model the service has it too.
+        The service has the *trained* models.
         """
         asks = self.plan.asks(self.log, self.tuning.weights, validation=self.validation)
         outcome, spent = Outcome(self.plan.measures), {"learning": 0.0, "asking": 0.0}
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="penchant-eval-"))
-            given = settings(self.tuning)
-            if sequence is not None:
-                write_sequence_model(Path(folder) / "sequence", sequence, {})
-                given["sequence_model"] = str(Path(folder) / "sequence")
+            given = settings(self.tuning) | _written(Path(folder), trained)
             started = service(Path(folder) / "store", encoder=self.encoder, **given)
             server = await stack.enter_async_context(started)
             client = await stack.enter_async_context(Client(server.address, timeout=60.0))
@@ -127,6 +125,16 @@ class ServiceMeasurement:
             places = {item: place for place, item in enumerate(shown)}
             found = np.array([places.get(target, np.inf) for target in ask.targets.tolist()])
             outcome.add(ask, found, shown[:SHOWN])
+
+
+def _written(folder: Path, trained: Trained) -> dict[str, object]:
+    """Write models below a folder; return the settings that name them."""
+    found: dict[str, object] = {}
+    if trained.sequence is not None:
+        found["sequence_model"] = str(write_sequence_model(folder / "sequence", trained.sequence, {}).parent)
+    if trained.together is not None:
+        found["together_model"] = str(write_together_model(folder / "together", trained.together, {}).parent)
+    return found
 
 
 def settings(tuning: Tuning) -> dict[str, object]:

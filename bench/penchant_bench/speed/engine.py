@@ -12,6 +12,7 @@ from penchant_adapters.encoders import opened_encoder
 from penchant_adapters.process import now
 from penchant_adapters.settings import Settings
 from penchant_core.pipeline import Recommender, Wish
+from penchant_core.trained import UNTRAINED, Trained
 from qdrant_edge import QueryBatchRequest, QueryRequest, ScoredPoint
 
 from penchant_bench.speed.figure import Latencies
@@ -42,12 +43,14 @@ class Tap:
 
 
 @asynccontextmanager
-async def questions(data_dir: Path, users: Sequence[str]) -> AsyncIterator[list[Question]]:
+async def questions(
+    data_dir: Path, users: Sequence[str], trained: Trained = UNTRAINED
+) -> AsyncIterator[list[Question]]:
     """Open a store that no process has open and give the questions behind these users' lists."""
     settings = Settings(data_dir=data_dir)
     async with opened_encoder(settings.encoder, settings.encoder_threads, settings.encoder_device, data_dir) as encoder:
-        with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation) as store:
-            recommender = Recommender(store.stores.library, encoder, settings.tuning, now)
+        with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation, trained=trained) as store:
+            recommender = Recommender(store.stores.library, encoder, settings.tuning, now, trained)
             yield [await _question(store, recommender, user) for user in users]
 
 
@@ -62,10 +65,12 @@ async def _question(store: EdgeStore, recommender: Recommender, user: str) -> Qu
     return tap.question
 
 
-async def engine_seconds(data_dir: Path, users: Sequence[str], seconds: float) -> tuple[float, Latencies]:
+async def engine_seconds(
+    data_dir: Path, users: Sequence[str], seconds: float, trained: Trained = UNTRAINED
+) -> tuple[float, Latencies]:
     """Return the processor seconds that the engine needs for one list, and how long each took."""
     found = Latencies()
-    async with questions(data_dir, users) as asked:
+    async with questions(data_dir, users, trained) as asked:
         begin, used = time.perf_counter(), time.process_time()
         while time.perf_counter() - begin < seconds:
             for question in asked:

@@ -23,6 +23,8 @@ class Options:
     """A small run that shows that everything works; its figures mean little."""
     plot: Path | None = None
     """Where ``growth`` and ``catchup`` draw their curves."""
+    hourly: float = 0.05
+    """Price of a core for an hour, in any currency: what ``cost`` reckons with."""
 
     def size(self, usual: int, quick: int) -> int:
         """Return the items to use."""

@@ -4,18 +4,22 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from penchant.v1 import recommendation_pb2 as pb
+from penchant_adapters.together import write_together_model
+from penchant_core.trained import Trained
 
 from penchant_bench.speed import bare
-from penchant_bench.speed.catalogue import user_id
+from penchant_bench.speed.catalogue import Shop, user_id
 from penchant_bench.speed.client import Client, closed_loop, connected
 from penchant_bench.speed.engine import engine_seconds
 from penchant_bench.speed.figure import Figure, Figures, Options
 from penchant_bench.speed.process import Server, service
 from penchant_bench.speed.stocked import shop_of, stocked
+from penchant_bench.speed.weights import made_up
 
 ITEMS = 12_000
 CONCURRENCIES = (1, 8, 32)
@@ -54,11 +58,40 @@ async def measure(options: Options) -> Figures:
                 plain = await bare.unary(request_bytes, reply_bytes, concurrency, seconds / 2)
                 figures |= await _calls(server, client, requests, concurrency, seconds, plain, engine)
             pushed = await _pushes(server, client, users[:STREAMS], seconds)
+        figures |= await _with_weights(shop, data_dir, users, seconds)
     plain = await bare.streams(pushed.request_bytes, pushed.reply_bytes, len(users[:STREAMS]), seconds / 2)
     limit = (plain.cpu + engine) * 1e6
     figures["push"] = Figure(pushed.cpu * 1e6, "µs CPU", limit, LIMIT, ratio_aim=1.5)
     figures["pushes, streams at once"] = Figure(pushed.per_second, "/s", more_is_better=True)
     return figures
+
+
+async def _with_weights(shop: Shop, data_dir: Path, users: Sequence[str], seconds: float) -> Figures:
+    """Measure the same lists with weights between items, whose data directory has them from then on."""
+    model = made_up(shop)
+    size = _disk(data_dir)
+    engine, times = await engine_seconds(data_dir, users, seconds, Trained(together=model))
+    grown = _disk(data_dir) - size
+    folder = write_together_model(data_dir / "weights", model, {}).parent
+    async with service(data_dir, together_model=str(folder)) as server, connected(server.address) as client:
+        requests = [pb.RecommendRequest(user_id=user, surface="home") for user in users]
+        used = server.cpu_seconds()
+        found, _ = await closed_loop(
+            lambda n: client.recommendations.Recommend(requests[n % len(requests)]), 1, seconds
+        )
+        cpu = (server.cpu_seconds() - used) / len(found.seconds)
+    name = "with weights"
+    return {
+        f"engine per list, {name}": Figure(engine * 1e6, "µs CPU"),
+        f"engine per list p50, {name}": Figure(times.quantile(0.5), "ms"),
+        f"Recommend, 1 at once, {name}": Figure(cpu * 1e6, "µs CPU"),
+        f"Recommend, 1 at once, {name}, p50": Figure(found.quantile(0.5), "ms"),
+        "disk for the weights of an item": Figure(grown / shop.items, "bytes"),
+    }
+
+
+def _disk(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*"))
 
 
 async def _calls(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from itertools import cycle
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -140,6 +141,27 @@ def groups(names: Sequence[str], below: Sequence[str], series: Sequence[Series])
     axes.grid(axis="y")
     axes.tick_params(axis="both", length=0)
     page.legend(loc="outside upper left", ncols=len(series), fontsize=9, handlelength=1.0, borderaxespad=0.0)
+    return _svg(page)
+
+
+@mpl.rc_context(_STYLE)
+def steps(names: Sequence[str], series: Sequence[Series], along: str) -> str:
+    """Return lines over *names*, which are evenly apart, each value with its interval; *along* says what names are."""
+    page, axes = _drawn(2.9)
+    # Models of one tone are told apart by marks and dashes.
+    ways = zip(("-", "--", ":", "-."), ("o", "s", "^", "D"), strict=True)
+    for number, (one, (line, mark)) in enumerate(zip(series, cycle(ways), strict=False)):
+        # Side by side, so that no whisker hides another.
+        places = [at + 0.06 * (number - (len(series) - 1) / 2) for at in range(len(names))]
+        means = [estimate["mean"] for estimate in one.estimates]
+        axes.plot(places, means, line, marker=mark, markersize=4, color=_INKS[one.tone], label=_cut(one.label))
+        axes.errorbar(places, means, yerr=_reach(one.estimates), **_WHISKERS)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_xlabel(along)
+    axes.set_ylim(bottom=0.0)
+    axes.grid(axis="y")
+    axes.tick_params(axis="both", length=0)
+    page.legend(loc="outside upper left", ncols=2, fontsize=9, borderaxespad=0.0)
     return _svg(page)
 
 

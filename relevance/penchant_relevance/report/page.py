@@ -8,6 +8,7 @@ from typing import Any
 
 from penchant_relevance.evaluation import OURS
 from penchant_relevance.measure import HISTORIES, NEW_ITEM, SHOWN
+from penchant_relevance.report import cold_start
 from penchant_relevance.report.charts import Bar, Estimate, Series, bars, figure, groups, short, style
 from penchant_relevance.report.reading import Variant, tone, variants, verdict
 from penchant_relevance.report.tables import Cell, Row, estimate, lead, settings, signed, table
@@ -55,6 +56,8 @@ def _body(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _verdict(document, main)
     yield from _models(main)
     yield from _slices(main)
+    if "cold_start" in document:
+        yield from cold_start.section(document["cold_start"])
     yield from _late(main, others, document["settings"].get("plan", ""))
     yield from _looks(main)
     yield reading(document["settings"].get("plan", ""))

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from penchant_core.tuning import Tuning
-
-from penchant_relevance.evaluation import OURS, mixtures
+from penchant_relevance import parts
+from penchant_relevance.evaluation import OURS
 from penchant_relevance.plans import LIVE
 from penchant_relevance.report.charts import Estimate, Tone
 
 Verdict = Literal["better", "level", "worse"]
 
-_PARTS = frozenset(mixtures(Tuning())) - {OURS}
 _TRAINED = "SASRec"
 """A network that is trained for long is no simple baseline."""
 _POPULARITY = "popularity"
@@ -96,7 +94,7 @@ def tone(model: str) -> Tone:
     """Return what kind of model it is, as a colour."""
     if model.startswith(OURS):
         return "ours"
-    if model in _PARTS:
+    if model in parts.NAMES:
         return "part"
     return "pop" if model == _POPULARITY else "base"
 

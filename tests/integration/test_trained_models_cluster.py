@@ -1,4 +1,4 @@
-"""A sequence model in a cluster: consumers give the embeddings, servers wait for them, a rebuild brings them along."""
+"""Trained models in a cluster: consumers give items what is theirs, servers wait for it, a rebuild brings it along."""
 
 import asyncio
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from penchant.v1.recommendation_pb2 import ListOptions, RecommendRequest
 from penchant_adapters.sequences import write_sequence_model
+from penchant_adapters.together import write_together_model
 from penchant_core.sequence import SequenceModel
 
 from tests.cluster import PENCHANT, Cluster
@@ -15,6 +16,7 @@ from tests.integration.conftest import ITEMS, Client, catalogue
 from tests.integration.test_profiles import assert_same, lists
 from tests.integration.test_rebuild import ended
 from tests.integration.test_sequence_model import learned
+from tests.integration.test_together_model import MODEL, assert_gained, pairs_told
 from tests.sequence_models import model
 
 
@@ -41,7 +43,7 @@ async def expected(cluster: Cluster, made: SequenceModel, liked: list[str]) -> d
     return {item: made.about.weight * float(state @ row) for item, row in z.items() if item not in liked}
 
 
-async def test_servers_wait_for_a_consumer_with_their_model_and_keep_it_through_a_rebuild(
+async def test_servers_wait_for_a_consumer_with_their_models_and_keep_them_through_a_rebuild(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     first = cluster.consume()
@@ -50,7 +52,8 @@ async def test_servers_wait_for_a_consumer_with_their_model_and_keep_it_through_
     _, plain_address = await asyncio.to_thread(lambda: cluster.serve(**always_fresh))
     made = await made_for(cluster)
     folder = write_sequence_model(tmp_path / "spring", made, {}).parent
-    variables = {"PENCHANT_SEQUENCE_MODEL": str(folder)} | always_fresh
+    other_folder = write_together_model(tmp_path / "summer", MODEL, {}).parent
+    variables = {"PENCHANT_SEQUENCE_MODEL": str(folder), "PENCHANT_TOGETHER_MODEL": str(other_folder)} | always_fresh
     async with grpc.aio.insecure_channel(plain_address) as channel:
         plain_client = Client(channel)
         (answer,) = await plain_client.upsert(*catalogue())
@@ -58,6 +61,7 @@ async def test_servers_wait_for_a_consumer_with_their_model_and_keep_it_through_
         await bought(plain_client)
         await cluster.caught_up()
         plain = await lists(plain_client)
+        counted = pairs_told(await plain_client.recommend("u", page_size=12, explain=True))
         server = cluster.start(PENCHANT, "serve", "--listen", "127.0.0.1:0", **variables)
         await asyncio.to_thread(server.said, "waiting for the store")
         assert "not every item has its embedding of the model made-up@" in server.text
@@ -70,9 +74,11 @@ async def test_servers_wait_for_a_consumer_with_their_model_and_keep_it_through_
             client = Client(other)
             found = await lists(client)
             assert found["u"] != plain["u"]
-            told = learned(await client.recommend("u", page_size=12, explain=True))
-            assert told == pytest.approx(await expected(cluster, made, ["boots", "tent"]), abs=1e-5)
-            # Whoever has no model goes on as before.
+            told = await client.recommend("u", page_size=12, explain=True)
+            assert learned(told) == pytest.approx(await expected(cluster, made, ["boots", "tent"]), abs=1e-5)
+            shares = {"tent": 2 / 3, "boots": 1 / 3}
+            assert_gained(pairs_told(told), counted, ITEMS.keys() - shares, shares)
+            # Whoever has no models goes on as before.
             assert_same(await lists(plain_client), plain)
             assert await asyncio.to_thread(second.stop) == 0
             await ended(cluster.start(PENCHANT, "rebuild", "--no-wait", **variables))

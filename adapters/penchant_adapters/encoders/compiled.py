@@ -1,0 +1,66 @@
+"""Models in whole numbers of eight bits that ``penchant compress`` wrote, through OpenVINO on the CPU; without torch.
+
+A folder of sentence-transformers whose network is ``openvino/openvino_model_qint8_quantized.xml``. Needs the extra
+``penchant[int8]``.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+from penchant_core.errors import InvalidSetting
+from penchant_core.vectors import Matrix
+
+from penchant_adapters.encoders.layout import Layout
+from penchant_adapters.encoders.source import COMPILED, ModelSource
+from penchant_adapters.encoders.tokenized import TokenizedModel, Tokens, most_tokens, pool
+
+# It would tell its makers what is done with it; without this module it tells nothing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino  # noqa: E402
+import transformers  # noqa: E402
+
+
+def load_model(place: str, *, threads: int | None, device: str) -> TokenizedModel:
+    """Load the model of a folder. Raises ``InvalidSetting`` when it cannot be used, or not on this *device*."""
+    if device not in {"auto", "cpu"}:
+        raise InvalidSetting(f"hf:{place} is for CPUs, not for {device!r}; use the model it was made from", "device")
+    source = ModelSource(place)
+    try:
+        layout = source.layout()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False)
+        return TokenizedModel(
+            source.identity(None),
+            tokenizer,
+            CompiledNetwork(f"{place}/{COMPILED}", layout, threads),
+            layout,
+            most_tokens(tokenizer, layout, config),
+            source.projections(layout),
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise InvalidSetting(
+            f"hf:{place} cannot be used: {error}; make it again: penchant compress", "encoder"
+        ) from error
+
+
+class CompiledNetwork:
+    """A network that OpenVINO has made ready for this CPU; keeps what ``Network`` promises."""
+
+    device = "cpu"
+    exhausted: type[Exception] = MemoryError
+
+    def __init__(self, path: str, layout: Layout, threads: int | None) -> None:
+        given: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if threads is not None:
+            given["INFERENCE_NUM_THREADS"] = threads
+        compiled = openvino.Core().compile_model(path, "CPU", given)
+        self._names = [each.get_any_name() for each in compiled.inputs]
+        self._request = compiled.create_infer_request()
+        self._pooling = layout.pooling
+
+    def pooled(self, tokens: Tokens) -> Matrix:
+        """Return one row per text."""
+        states = self._request.infer([np.ascontiguousarray(tokens[name]) for name in self._names])[0]  # (B, T, dim)
+        return pool(states, tokens["attention_mask"], self._pooling)

@@ -1,0 +1,10 @@
+"""How the engine keeps the numbers of a vector: fewer bytes, faster searches, less exact scores."""
+
+from typing import Literal
+
+VectorType = Literal["float32", "float16", "turbo8", "turbo4"]
+"""``float32`` and ``float16`` are IEEE 754; the others are TurboQuant, a random rotation and then 8 or 4 bits a number
+(Zandieh et al. 2025, arXiv:2504.19874)."""
+
+BYTES: dict[VectorType, float] = {"float32": 4.0, "float16": 2.0, "turbo8": 1.0, "turbo4": 0.5}
+"""Bytes of a number, without what the engine keeps beside each vector."""

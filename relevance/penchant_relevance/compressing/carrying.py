@@ -1,0 +1,70 @@
+"""Carries recipes out, one after the other, on the words of a log."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penchant_core.errors import InvalidSetting
+
+from penchant_relevance.compressing.comparing import Tried, carried_out
+from penchant_relevance.compressing.recipes import Recipe, usual
+from penchant_relevance.log import Log
+
+if TYPE_CHECKING:  # torch is an extra
+    from penchant_relevance.compressing.making import Original
+
+Told = Callable[[str, int, int], None]
+"""Hears what is being done, how far it is, and how far it goes."""
+
+
+def carry_out(
+    log: Log, url: str, recipes: Sequence[Recipe] | None, room: Path, *, epochs: int, seed: int, told: Told
+) -> list[Tried]:
+    """Return the model of a URL as it is, and then every recipe tried; none: the usual ones.
+
+    Models that recipes make stand in folders of *room*, named like the recipe without what it says of the store. Raises
+    ``InvalidSetting`` where one cannot be made.
+    """
+    original = _original(log, url, recipes, seed)
+    rows = [_tried(log, Recipe(), url, told)]
+    if recipes is None:
+        recipes = usual(rows[0].dim, None if original is None else original.layers)
+    made: dict[Recipe, tuple[str, dict[str, Any]]] = {Recipe(): (url, {})}
+    for recipe in recipes:
+        if recipe.model not in made and original is not None:
+            folder = room / recipe.model.name
+            made[recipe.model] = f"hf:{folder}", _make(original, recipe.model, folder, epochs, seed, told)
+        place, figures = made[recipe.model]
+        rows.append(_tried(log, recipe, place, told))
+        rows[-1].made = figures
+    return rows
+
+
+def _tried(log: Log, recipe: Recipe, url: str, told: Told) -> Tried:
+    return carried_out(log, recipe, url, lambda done, total: told(f"{recipe.name}: encoding", done, total))
+
+
+def _original(log: Log, url: str, recipes: Sequence[Recipe] | None, seed: int) -> "Original | None":
+    scheme, _, place = url.partition(":")
+    if scheme != "hf":
+        if remaking := [recipe.name for recipe in recipes or () if recipe.remakes]:
+            raise InvalidSetting(
+                f"{url} cannot be made anew, so {remaking[0]} is for models of transformers (hf:NAME_OR_FOLDER); "
+                "float16, turbo8 and turbo4 are for every model",
+                "recipe",
+            )
+        return None
+    try:
+        from penchant_relevance.compressing.making import Original  # noqa: PLC0415 torch is an extra
+    except ImportError as error:
+        raise InvalidSetting(f"this needs {error.name}; run pip install 'penchant[compress]'", "encoder") from error
+    return Original.of(place, [*(item.words for item in log.items), *log.texts], seed)
+
+
+def _make(original: "Original", recipe: Recipe, folder: Path, epochs: int, seed: int, told: Told) -> dict[str, Any]:
+    from penchant_relevance.compressing.making import make  # noqa: PLC0415 torch is an extra
+    from penchant_relevance.compressing.pruning import Recovery  # noqa: PLC0415 as above
+
+    told(f"{recipe.name}: making", 0, 1)
+    heard = lambda done, total: told(f"{recipe.name}: training", done, total)  # noqa: E731 shorter than a function
+    return make(original, recipe, folder, Recovery(epochs=epochs, seed=seed), heard)

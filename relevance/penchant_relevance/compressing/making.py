@@ -1,0 +1,129 @@
+"""A model's folder, made by a recipe from another model. Needs penchant[compress]."""
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from penchant_adapters.encoders.huggingface import Parts, TorchNetwork, load_parts
+from penchant_adapters.encoders.layout import Dense, written_layout
+from penchant_adapters.encoders.projection import WEIGHT, Projection
+from penchant_adapters.encoders.tokenized import TokenizedModel
+from penchant_core.errors import InvalidSetting
+from penchant_core.vectors import Matrix
+from safetensors.numpy import save_file
+
+from penchant_relevance.compressing.pruning import Progress, Recovery, layers_of, pruned, recovered
+from penchant_relevance.compressing.quantising import write_quantised
+from penchant_relevance.compressing.recipes import Recipe
+from penchant_relevance.compressing.tabling import write_table
+
+MOST_TEXTS = 20_000
+"""Texts at most that a recipe looks at."""
+_IDENTITY = "torch.nn.modules.linear.Identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The model that others are made from, and the texts that it is asked about."""
+
+    parts: Parts
+    texts: list[str]
+
+    @classmethod
+    def of(cls, place: str, texts: Sequence[str], seed: int) -> "Original":
+        """Load a model (what comes after ``hf:``). Raises ``InvalidSetting``."""
+        distinct = sorted(set(filter(None, texts)))
+        drawn = np.random.default_rng(seed).permutation(len(distinct))[:MOST_TEXTS]
+        return cls(load_parts(place, torch.device("cpu"), torch.float32), [distinct[each] for each in drawn])
+
+    @property
+    def layers(self) -> int | None:
+        """Layers of the network, where some can be left out."""
+        try:
+            return len(layers_of(self.parts.model))
+        except InvalidSetting:
+            return None
+
+
+def make(original: Original, recipe: Recipe, folder: Path, recovery: Recovery, progress: Progress) -> dict[str, Any]:
+    """Write the model that *recipe* makes into a new *folder*; return figures of its making.
+
+    Raises ``InvalidSetting`` where the recipe does not suit the model or the texts, and ``OSError``.
+    """
+    parts, figures = original.parts, dict[str, Any]()
+    if recipe.layers is not None:
+        found = recovered(parts, pruned(parts, recipe.layers), original.texts, recovery, progress)
+        parts, figures = found.parts, {"recovery": found.curve}
+    folder.mkdir(parents=True)
+    if recipe.weights == "static":
+        write_table(folder, parts, recipe.dim, original.texts, progress)
+        return figures
+    if recipe.dim is not None:
+        parts = _projected(parts, recipe.dim, original.texts if recipe.principal else None)
+    _write_layout(folder, parts)
+    parts.tokenizer.save_pretrained(folder)
+    if recipe.weights == "int8":
+        parts.model.config.save_pretrained(folder)
+        write_quantised(folder, parts, original.texts)
+    else:
+        model = deepcopy(parts.model).to(torch.bfloat16) if recipe.weights == "bfloat16" else parts.model
+        model.save_pretrained(folder)
+    return figures
+
+
+def _projected(parts: Parts, dim: int, texts: Sequence[str] | None) -> Parts:
+    """Return the parts with a layer behind them that leaves *dim* numbers, the first or the best for *texts*."""
+    model = TokenizedModel(
+        parts.name,
+        parts.tokenizer,
+        TorchNetwork(parts.model, parts.layout.pooling),
+        parts.layout,
+        parts.most_tokens,
+        parts.projections,
+    )
+    if dim >= model.dim:
+        raise InvalidSetting(f"{dim} is not below the {model.dim} numbers that there are", "dim")
+    weight = np.eye(dim, model.dim, dtype=np.float32) if texts is None else _axes(model, texts, dim)
+    dense = Dense(f"{len(parts.projections) + 2}_Dense", tanh=False)
+    layout = replace(parts.layout, dense=(*parts.layout.dense, dense))
+    return replace(parts, layout=layout, projections=[*parts.projections, Projection(weight, None, tanh=False)])
+
+
+def _axes(model: TokenizedModel, texts: Sequence[str], dim: int) -> Matrix:
+    """Return the directions in which the texts' unit vectors are longest, shape (dim, numbers).
+
+    Not centred: cosines are to stay, not variances (Eckart and Young: no other *dim* keep all products as well).
+    """
+    step = model.slice_texts
+    rows = np.concatenate([model.encode(texts[start : start + step]) for start in range(0, len(texts), step)])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    _, vectors = np.linalg.eigh(rows.T @ rows)
+    if len(texts) < dim:
+        raise InvalidSetting(f"{len(texts)} texts are too few to choose {dim} directions by", "pca")
+    axes: Matrix = np.ascontiguousarray(vectors[:, ::-1][:, :dim].T)
+    return axes
+
+
+def _write_layout(folder: Path, parts: Parts) -> None:
+    width = int(parts.model.config.hidden_size)
+    files = written_layout(parts.layout, width)
+    for dense, layer in zip(parts.layout.dense, parts.projections, strict=True):
+        out, inside = layer.weight.shape
+        files[f"{dense.folder}/config.json"] = {
+            "in_features": inside,
+            "out_features": out,
+            "bias": layer.bias is not None,
+            "activation_function": "torch.nn.modules.activation.Tanh" if layer.tanh else _IDENTITY,
+        }
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    for dense, layer in zip(parts.layout.dense, parts.projections, strict=True):
+        arrays = {WEIGHT: layer.weight} if layer.bias is None else {WEIGHT: layer.weight, "linear.bias": layer.bias}
+        save_file(arrays, folder / dense.folder / "model.safetensors")
