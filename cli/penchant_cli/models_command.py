@@ -144,10 +144,10 @@ def add(
     A fill goes on after a restart, whatever ended the service.
     """
     model = operator.call("AddModel", model_pb2.AddModelRequest(encoder=encoder)).model
-    console = Console(stderr=True)
-    console.print(f"[green]Added[/] {model.name}", highlight=False, soft_wrap=True)
+    _say(f"[green]Added[/] {model.name}, {model.dimensions} numbers a vector.")
     if wait:
-        _wait(operator, model.name, console)
+        _wait(operator, model.name, Console(stderr=True))
+        _say(f"[green]{model.name} is whole.[/] Next: penchant models shadow, promote")
 
 
 @_command
@@ -157,7 +157,8 @@ def shadow(
     share: Annotated[float, typer.Argument(min=0.0, max=1.0, help="Part of the lists, 0–1; 0 ends it.")],
 ) -> None:
     """Make a share of the lists by another model too, after they were answered, and compare: see `list`."""
-    operator.call("ShadowModel", model_pb2.ShadowModelRequest(model=model, share=share))
+    found = operator.call("ShadowModel", model_pb2.ShadowModelRequest(model=model, share=share)).model
+    _say(f"{found.name} makes {share:.0%} of the lists too; see penchant models list")
 
 
 @_command
@@ -177,14 +178,15 @@ def rollback(operator: Operator) -> None:
 def remove(operator: Operator, model: Model) -> None:
     """Delete the vectors of a model that does not answer. Add it again to have it again."""
     operator.call("RemoveModel", model_pb2.RemoveModelRequest(model=model))
+    _say(f"Removed {model} and its vectors.")
 
 
 def _answers(model: model_pb2.Model) -> None:
-    Console(stderr=True).print(
-        f"[green]{model.name} answers.[/] For the next start set: encoder = {json.dumps(model.encoder)}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    _say(f"[green]{model.name} answers.[/] Set encoder = {json.dumps(model.encoder)} for the next start.")
+
+
+def _say(sentence: str) -> None:
+    Console().print(sentence, highlight=False, soft_wrap=True)
 
 
 def _wait(operator: Operator, name: str, console: Console) -> None:
@@ -203,7 +205,6 @@ def _wait(operator: Operator, name: str, console: Console) -> None:
             if model.state == model_pb2.Model.STATE_WHOLE:
                 break
             time.sleep(LOOK)
-    console.print(f"[green]{name} is whole.[/] Next: penchant models shadow, promote", highlight=False, soft_wrap=True)
 
 
 def _state(model: model_pb2.Model) -> str:
