@@ -82,10 +82,14 @@ class Asks(Generic[R]):
         sparse: Callable[[Mapping[int, float], str], Ask[R]],
         names: Mapping[str, str],
     ) -> None:
-        """*names*: part of the score → name of the vector that a trained model gives for it, where there is one."""
+        """*names*: part of the score → name of the vector that a trained model gives for it, where there is one.
+
+        Words stand in the vector of their part's own name unless *names* has another.
+        """
         self._parts: dict[str, Ask[R]] = {}
+        content = names.get(CONTENT, CONTENT)
         if question.content is not None and np.any(question.content):
-            self._parts[CONTENT] = dense(question.content, CONTENT)
+            self._parts[CONTENT] = dense(question.content, content)
         weights = _summed(dimension, question.sources)
         if question.popularity:
             weights[POPULARITY] = question.popularity
@@ -102,7 +106,7 @@ class Asks(Generic[R]):
         for direction in question.directions:
             if np.any(direction):
                 whole = direction is question.content
-                self._looks.append(("", dense(direction, CONTENT)) if not whole else (CONTENT, self._parts[CONTENT]))
+                self._looks.append(("", dense(direction, content)) if not whole else (CONTENT, self._parts[CONTENT]))
         self._found: dict[str, dict[int, float]] = {part: {} for part in self._parts}
         self._points: set[int] = set()
 

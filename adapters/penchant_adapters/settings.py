@@ -24,7 +24,7 @@ from penchant_adapters.vectortypes import VectorType
 
 PREFIX = "PENCHANT_"
 NESTING = "__"
-FOREIGN = re.compile(r"PENCHANT_(TEST_\w*|CONFIG|TARGET|API_KEY|CLIENT_(TLS|CA|CERT|KEY))")
+FOREIGN = re.compile(r"PENCHANT_(TEST_\w*|CONFIG|TARGET|API_KEY|OPERATOR_KEY|CLIENT_(TLS|CA|CERT|KEY))")
 """Variables of tests, of the choice of the file, and of the command line's clients."""
 
 

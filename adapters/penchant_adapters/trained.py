@@ -130,6 +130,7 @@ class GivenToItems:
     """All that a service's models give items."""
 
     def __init__(self, trained: Trained) -> None:
+        self._trained = trained
         self._all: list[Given] = []
         if trained.sequence is not None:
             self._all.append(Embeddings(trained.sequence))
@@ -143,6 +144,11 @@ class GivenToItems:
         """Names of all vectors that come and go with an item's description."""
         self.read = [CONTENT, *filter(None, [self.learned])]
         """Names of those that are read to score with; weights between items stand in their model."""
+
+    def without(self, kind: str) -> "GivenToItems":
+        """Return what is given without one kind."""
+        sequence = None if kind == LEARNED else self._trained.sequence
+        return GivenToItems(Trained(sequence, None if kind == FITTED else self._trained.together))
 
     def __iter__(self) -> Iterator[Given]:
         return iter(self._all)

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from functools import wraps
 from typing import Annotated, Any
 
 import penchant
@@ -13,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from penchant_cli.connection import connected
+from penchant_cli.connection import connected, told
 
 Size = Annotated[int, typer.Option("--size", "-n", min=1, max=100, help="How many items.")]
 Explain = Annotated[bool, typer.Option("--explain", "-e", help="Say why each item is there.")]
@@ -24,27 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (record, recommend, similar, search, interests):
-        app.command(command.__name__)(_told(connected(command)))
-
-
-def _told(command: Any) -> Any:
-    """Let errors of the service leave as one line and code 1."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except penchant.Unavailable as error:
-            target = kwargs["target"]
-            Console(stderr=True).print(
-                f"[red]No service answers at {target}.[/] Start one with: penchant up", highlight=False
-            )
-            raise typer.Exit(3) from error
-        except penchant.PenchantError as error:
-            Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
-            raise typer.Exit(1) from error
-
-    return run
+        app.command(command.__name__)(told(connected(command)))
 
 
 def record(

@@ -1,12 +1,14 @@
 """How the command line reaches a service: options and variables of every command that talks to one."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import penchant
 import typer
 from penchant.channel import DEFAULT_TARGET
+from rich.console import Console
 
 from penchant_cli.options import with_options
 
@@ -94,3 +96,23 @@ def client_of(
 def connected(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of the connection, and the client that it takes first."""
     return with_options(client_of, command)
+
+
+def told(command: Any) -> Any:
+    """Let errors of the service leave as one line and code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except penchant.Unavailable as error:
+            target = kwargs["target"]
+            Console(stderr=True).print(
+                f"[red]No service answers at {target}.[/] Start one with: penchant up", highlight=False
+            )
+            raise typer.Exit(3) from error
+        except penchant.PenchantError as error:
+            Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
+            raise typer.Exit(1) from error
+
+    return run

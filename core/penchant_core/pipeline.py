@@ -14,7 +14,7 @@ import numpy as np
 
 from penchant_core.counts import changes_of
 from penchant_core.covisitation import Flow, added, fold
-from penchant_core.errors import PenchantError, UnknownItem
+from penchant_core.errors import EncoderFailed, PenchantError, UnknownItem
 from penchant_core.explanation import Reason, explain
 from penchant_core.exploring import Exploring, Place
 from penchant_core.interests import (
@@ -42,6 +42,7 @@ from penchant_core.ports import (
 )
 from penchant_core.profiles import Profile
 from penchant_core.ranking import balanced, interests_served, ranked
+from penchant_core.spaces import Space, Spaces, Standing
 from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Tuning
 from penchant_core.vectors import Vector, unit
@@ -136,15 +137,17 @@ class Learner:
     def __init__(
         self,
         stores: Stores,
-        encoder: Encoder,
+        encoder: Encoder | Spaces,
         tuning: Tuning,
         clock: Callable[[], int],
     ) -> None:
+        """*encoder*: the only one, or the spaces of several."""
         self._stores = stores
-        self._encoder = encoder
+        if not isinstance(encoder, Spaces):
+            encoder = Spaces(Standing(Space(encoder, stores.catalogue, stores.retriever)))
+        self._spaces = encoder
         self._tuning = tuning
         self._clock = clock
-        self._reader = Reader(stores.catalogue, encoder, tuning)
         self._settled = False
         self.sequence = 0
         """Sequence of the last commit that is wholly applied."""
@@ -160,7 +163,11 @@ class Learner:
         """Learn from a batch; return what became of each event, in order. All that is learnt is durable and applied."""
         if not self._settled:
             await self.recover()
-        known = await self._stores.catalogue.known(list({e.item_id for e in events if e.item_id}))
+        with self._spaces.held() as standing:
+            return await self._learn(events, standing)
+
+    async def _learn(self, events: Sequence[Event], standing: Standing) -> list[Learnt]:
+        known = await standing.active.catalogue.known(list({e.item_id for e in events if e.item_id}))
         before = await self._stores.users.ledgers(list({event.user_id for event in events}))
         news: dict[str, dict[Event, None]] = {}
         learnt = []
@@ -183,17 +190,27 @@ class Learner:
         }
         if folds:
             ledgers = {user: ledger for user, (ledger, _) in folds.items()}
-            await self._commit(ledgers, added(flow for _, flow in folds.values()))
+            await self._commit(ledgers, added(flow for _, flow in folds.values()), standing)
         return learnt
 
-    async def _commit(self, ledgers: Mapping[str, Ledger], flow: Flow) -> None:
-        wholes = await self._reader.wholes(ledgers)
-        vectors = {user: whole.interest for user, whole in wholes.items() if whole.interest is not None}
+    async def _commit(self, ledgers: Mapping[str, Ledger], flow: Flow, standing: Standing) -> None:
+        vectors = await self.whole_interests(ledgers, standing.active)
+        others = {}
+        for space in standing.peopled:
+            try:
+                others[space.name] = await self.whole_interests(ledgers, space)
+            except EncoderFailed:
+                self._spaces.missed(space)
         sequence = self.sequence + 1
         self._settled = False
-        await self._stores.users.commit(Commit(sequence, ledgers, vectors, flow))
+        await self._stores.users.commit(Commit(sequence, ledgers, vectors, flow, standing.active.name, others))
         await self._count(flow, sequence)
         self.sequence, self._settled = sequence, True
+
+    async def whole_interests(self, ledgers: Mapping[str, Ledger], space: Space) -> dict[str, Vector]:
+        """Return the unit vectors of whole interests in a space; users without one are absent."""
+        wholes = await Reader(space.catalogue, space.encoder, self._tuning).wholes(ledgers)
+        return {user: whole.interest for user, whole in wholes.items() if whole.interest is not None}
 
     async def _count(self, flow: Flow, sequence: int) -> None:
         settings = self._tuning.covisitation
@@ -205,8 +222,17 @@ class Learner:
     async def learn_items(self, items: Sequence[Item]) -> None:
         """Put items into the catalogue; of items with one id the last wins."""
         latest = {item.item_id: item for item in items}
-        vectors = await self._encoder.encode([item.words for item in latest.values()])
-        await self._stores.catalogue.put(list(zip(latest.values(), vectors, strict=True)))
+        words = [item.words for item in latest.values()]
+        with self._spaces.held() as standing:
+            vectors = await standing.active.encoder.encode(words)
+            others = {}
+            for space in standing.others:
+                try:
+                    others[space.name] = list(await space.encoder.encode(words))
+                except EncoderFailed:
+                    self._spaces.missed(space)
+            named = list(zip(latest.values(), vectors, strict=True))
+            await self._stores.catalogue.put(named, standing.active.name, others)
 
     async def forget_items(self, item_ids: Sequence[str]) -> list[str]:
         """Take items out of the catalogue; return those that were there."""
@@ -262,6 +288,11 @@ class Recommender:
         self._clock = clock
         self._trained = trained
         self._reader = Reader(library.catalogue, encoder, tuning, trained)
+
+    @property
+    def encoder_name(self) -> str:
+        """Identity of the encoder whose vectors the lists are made with."""
+        return self._encoder.name
 
     async def recommend(self, ledger: Ledger, wish: Wish) -> list[Recommended]:
         """Return what the user behind a ledger would like next, best first."""

@@ -11,6 +11,9 @@ from penchant_core.ledger import Ledger
 from penchant_core.model import Filter, Item
 from penchant_core.vectors import Matrix, Vector
 
+NOWHERE: Mapping[str, Sequence[Vector]] = {}
+"""Of vectors that are given in no other space."""
+
 
 class Encoder(Protocol):
     """Turns texts into unit vectors of one space."""
@@ -40,6 +43,10 @@ class Commit:
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     """User → unit vector of the user's whole interest; users without one are absent."""
     flow: Flow = field(default_factory=Flow)
+    space: str = ""
+    """Name of the encoder whose space the vectors are of; empty: the one that the store was opened with."""
+    others: Mapping[str, Mapping[str, Vector]] = field(default_factory=dict)
+    """The same vectors in other spaces, by the names of their encoders; a space that is absent is to be filled in."""
 
 
 class Ledgers(Protocol):
@@ -72,8 +79,17 @@ class Shelves(Protocol):
 class Catalogue(Shelves, Protocol):
     """Keeps items with their vectors, and with what trained models give them where it was opened with such."""
 
-    async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
-        """Add or replace items, durably. Counts stay as they are. Ids are unique within one call."""
+    async def put(
+        self,
+        items: Sequence[tuple[Item, Vector]],
+        space: str = "",
+        others: Mapping[str, Sequence[Vector]] = NOWHERE,
+    ) -> None:
+        """Add or replace items, durably. Counts stay as they are. Ids are unique within one call.
+
+        *space* names the encoder whose vectors are given, empty for the one that the store was opened with; *others*
+        are the vectors of the same items in other spaces. In a space that is in neither the items lack a vector.
+        """
 
     async def remove(self, item_ids: Sequence[str]) -> list[str]:
         """Take items out, durably; return those that were there. Counts stay, for an item that comes back."""

@@ -12,7 +12,6 @@ from importlib.metadata import version
 
 import structlog
 from penchant_adapters.edge import EdgeStore, open_edge
-from penchant_adapters.encoders import opened_encoder
 from penchant_adapters.process import asked_to_stop, now, tune_interpreter
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry, stopping
@@ -20,14 +19,21 @@ from penchant_adapters.telemetry.scrape import always
 from penchant_adapters.telemetry.timed import timed_stores
 from penchant_adapters.trained import read_trained
 from penchant_core.model import Event
-from penchant_core.pipeline import Learner, Recommender
+from penchant_core.pipeline import Learner
+from penchant_core.spaces import Spaces
 from threadpoolctl import threadpool_limits
 
 from penchant_server import grpc_server
 from penchant_server.access import opened_access
+from penchant_server.answering import Answering
 from penchant_server.ingest import Ingest
 from penchant_server.live import Audience
+from penchant_server.models import Models
+from penchant_server.opening import Opener, standing
+from penchant_server.operator_key import operator_key
 from penchant_server.profiles import opened_profiles
+from penchant_server.services.models import ModelService
+from penchant_server.shadow import Shadow
 
 _log = structlog.get_logger()
 
@@ -53,12 +59,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         # The core's products are small: a second thread of the linear algebra costs more than it gains, and on a busy
         # machine a hundred times more. The encoder chooses its own number while it works.
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        encoder = await stack.enter_async_context(
-            opened_encoder(
-                settings.encoder, settings.encoder_threads, settings.encoder_device, settings.data_dir, metrics
-            )
-        )
         trained = read_trained(settings)
+        opener = Opener(settings, metrics, trained)
+        opening = await opener.open()
+        stack.push_async_callback(opening.aclose)
+        encoder = opening.active
         store = stack.enter_context(
             open_edge(
                 settings.data_dir,
@@ -70,9 +75,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 vectors=settings.item_vectors,
             )
         )
+        opener.store = store
         metrics.running(version("penchant"), encoder.name)
         stores = timed_stores(store.stores, metrics)
-        learner = Learner(stores, encoder, settings.tuning, now)
+        spaces = Spaces(standing(opener, opening))
+        learner = Learner(stores, spaces, settings.tuning, now)
         await learner.recover()
         audience = Audience()
 
@@ -80,14 +87,22 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
             audience.learnt(events)
             metrics.visible(events, now())
 
-        ingest = Ingest(learner, encoder, settings.max_pending_events, learnt)
-        recommender = Recommender(stores.library, encoder, settings.tuning, now, trained)
-        backend = grpc_server.Backend(store.store_id, ingest, learner, store.items, recommender, profiles, audience)
+        answering = Answering(spaces, stores.users, settings.tuning, now)
+        shadow = Shadow(spaces, answering)
+        answering.hearing = shadow.hear
+        models = Models(store, spaces, learner, shadow, audience, opening, opener)
+        stack.push_async_callback(shadow.aclose)
+        ingest = Ingest(learner, models.read_words, settings.max_pending_events, learnt)
+        service = ModelService(models, shadow, operator_key(settings.data_dir))
+        backend = grpc_server.Backend(
+            store.store_id, ingest, learner, store.items, answering, profiles, audience, service
+        )
         server, address = await grpc_server.started(settings, backend, metrics, access)
         # A crash of a worker cancels the block: better a dead service than a mute one.
         async with asyncio.TaskGroup() as tasks:
             workers = [
                 tasks.create_task(ingest.run()),
+                tasks.create_task(models.run()),
                 tasks.create_task(_flushing(store, settings)),
             ]
             tune_interpreter()

@@ -20,12 +20,14 @@ from penchant_adapters.telemetry.scrape import always
 from penchant_adapters.telemetry.timed import timed_library
 from penchant_adapters.trained import read_trained
 from penchant_core.errors import InvalidSetting
-from penchant_core.pipeline import Library, Recommender
+from penchant_core.pipeline import Library
+from penchant_core.spaces import Space, Spaces, Standing
 from penchant_core.trained import Trained
 from threadpoolctl import threadpool_limits
 
 from penchant_server import grpc_server
 from penchant_server.access import opened_access
+from penchant_server.answering import Answering
 from penchant_server.live import Audience
 from penchant_server.logged import LogJournal, LogShelf, Sender
 from penchant_server.profiles import opened_profiles
@@ -59,7 +61,8 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
         audience = Audience()
         progresses = Progresses(audience, store.items.forget, metrics.freshness)
         library = timed_library(Library(store.users, store.items, store.items), metrics)
-        recommender = Recommender(library, encoder, settings.tuning, now, trained)
+        spaces = Spaces(Standing(Space(encoder, library.catalogue, library.retriever, trained)))
+        answering = Answering(spaces, library.users, settings.tuning, now)
         backend = grpc_server.Backend(
             store.store_id,
             LogJournal(
@@ -67,7 +70,7 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
             ),
             LogShelf(Sender(writer, topics.items, settings.kafka), progresses, store.items),
             store.items,
-            recommender,
+            answering,
             profiles,
             audience,
         )

@@ -1,4 +1,4 @@
-"""The gRPC server: the four services on whatever they stand on, health checks, reflection, limits."""
+"""The gRPC server: the services on whatever they stand on, health checks, reflection, limits."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from penchant.v1 import (
     catalog_pb2_grpc,
     event_pb2,
     event_pb2_grpc,
+    model_pb2,
+    model_pb2_grpc,
     recommendation_pb2,
     recommendation_pb2_grpc,
     user_pb2,
@@ -20,10 +22,10 @@ from penchant.v1 import (
 from penchant_adapters.process import now
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.metrics import Metrics
-from penchant_core.pipeline import Recommender
 from penchant_core.ports import Shelves
 
 from penchant_server.access import Access, bound
+from penchant_server.answering import Answering
 from penchant_server.faults import Door
 from penchant_server.journal import Journal, Shelf
 from penchant_server.live import Audience
@@ -31,6 +33,7 @@ from penchant_server.observed import Observer
 from penchant_server.profiles import Profiles
 from penchant_server.services.catalog import CatalogService
 from penchant_server.services.events import EventService
+from penchant_server.services.models import ModelService
 from penchant_server.services.recommendations import Freshness, Pace, RecommendationService, UserService
 
 SERVICES = (
@@ -38,6 +41,7 @@ SERVICES = (
     catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"],
     user_pb2.DESCRIPTOR.services_by_name["UserService"],
+    model_pb2.DESCRIPTOR.services_by_name["ModelService"],
 )
 MESSAGE_BYTES = 16 << 20
 
@@ -50,9 +54,11 @@ class Backend:
     journal: Journal
     shelf: Shelf
     shelves: Shelves
-    recommender: Recommender
+    answering: Answering
     profiles: Profiles
     audience: Audience
+    models: ModelService | None = None
+    """None behind a log: the encoder is not changed by the server there."""
 
 
 async def started(
@@ -81,7 +87,7 @@ async def started(
     )
     recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
         RecommendationService(
-            backend.recommender,
+            backend.answering,
             backend.profiles,
             freshness,
             backend.audience,
@@ -90,10 +96,10 @@ async def started(
         ),
         server,
     )
-    user_pb2_grpc.add_UserServiceServicer_to_server(
-        UserService(backend.recommender, backend.profiles, freshness), server
-    )
-    names = [service.full_name for service in SERVICES]
+    user_pb2_grpc.add_UserServiceServicer_to_server(UserService(backend.answering, backend.profiles, freshness), server)
+    if backend.models is not None:
+        model_pb2_grpc.add_ModelServiceServicer_to_server(backend.models, server)
+    names = [one.full_name for one in SERVICES if backend.models is not None or one.name != "ModelService"]
     checks = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     for name in ["", *names]:

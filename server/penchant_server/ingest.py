@@ -6,13 +6,12 @@ A lone event is learnt at once; a batch forms while another is being learnt.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from penchant_core.errors import Overloaded, PenchantError
 from penchant_core.model import Event
 from penchant_core.pipeline import Learner, Learnt
-from penchant_core.ports import Encoder
 
 from penchant_server.faults import GoingDown
 from penchant_server.journal import Marks, Recorded, not_yet
@@ -38,12 +37,13 @@ class Ingest:
     def __init__(
         self,
         learner: Learner,
-        encoder: Encoder,
+        read: Callable[[Sequence[str]], Awaitable[object]],
         capacity: int,
         announce: Callable[[Sequence[Event]], None],
     ) -> None:
+        """*read* has words encoded, so that learning finds their vectors."""
         self._learner = learner
-        self._encoder = encoder
+        self._read = read
         self._capacity = capacity
         self._announce = announce
         self._queue: deque[tuple[Event, _Delivery, int]] = deque()
@@ -90,7 +90,7 @@ class Ingest:
         # Words are encoded before their events queue, so that events without any never wait for them.
         texts = list(dict.fromkeys(event.text for event in events if event.text))
         if texts:
-            await self._encoder.encode(texts)
+            await self._read(texts)
         if self._ended:
             raise GoingDown
 

@@ -33,6 +33,8 @@ class LiveList:
     order: tuple[str, ...] = ()
     profile: Profile | None = None
     """What the options' profile was when it was last looked up."""
+    model: str = ""
+    """The encoder that the last list was made with."""
     _sent: deque[tuple[int, tuple[str, ...]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _snapshot: bool = True
 
@@ -49,6 +51,12 @@ class LiveList:
         self.profile = profile
         self.shown = ()
         self._snapshot = True
+
+    def made_by(self, model: str) -> None:
+        """Hear by which encoder the next list is made; by another one than the last, it is told whole."""
+        if self.model and self.model != model:
+            self._snapshot = True
+        self.model = model
 
     def show(self, positions: int, sequence: int) -> bool:
         """Pin the first positions of an update; return False when that update is not remembered."""
@@ -178,6 +186,10 @@ class Audience:
     def close(self) -> None:
         """Wake every stream for its farewell."""
         self.closing = True
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Tell every stream that its list may have changed."""
         for listeners in self._by_user.values():
             for listener in listeners:
                 listener.wake()

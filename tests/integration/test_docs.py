@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from tests.cluster import Cluster
 from tests.encoder_models import write_tiny_encoder
 from tests.integration.conftest import Start, Up
+from tests.tiny_models import tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:50551"
@@ -97,12 +98,30 @@ def penchant() -> str:
 
 
 def test_the_commands_that_talk_to_a_service_run_in_the_order_of_the_pages(running: Up, folder: Path) -> None:
-    elsewhere = ("up", *CLUSTER, *MEASURING)
+    elsewhere = ("up", "models", *CLUSTER, *MEASURING)
     talking = [line for line in commands("penchant") if line.split()[1] not in elsewhere]
     assert len(talking) >= 10
     for line in talking:
         printed = run([penchant(), *shlex.split(line)[1:]], folder, running.address)
         assert printed.strip(), line
+
+
+def test_the_commands_that_roll_out_a_model_run_in_the_order_of_the_page(
+    running: Up, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENCHANT_DATA_DIR", str(tmp_path / "store"))
+    encoder = tiny_model(tmp_path / "tiny")
+    lines = [line for line in commands("penchant") if line.split()[1] == "models"]
+    assert {line.split()[2] for line in lines} == {"list", "add", "shadow", "promote", "rollback", "remove"}
+    for line in lines:
+        words = shlex.split(line.replace("hf:better-encoder", encoder))[1:]
+        assert run([penchant(), *words], folder, running.address).strip(), line
+    wrong = subprocess.run(
+        [penchant(), "models", "promote", "another", "--target", running.address],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert wrong.returncode == 1
+    assert "is none of the models of this service" in wrong.stderr
 
 
 def test_the_commands_that_measure_run_on_files(folder: Path) -> None:

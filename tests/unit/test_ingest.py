@@ -59,7 +59,7 @@ class House:
     def __init__(self, capacity: int) -> None:
         self.learner, self.words = SlowLearner(), Words()
         self.announced: list[str] = []
-        self.ingest = Ingest(cast("Learner", self.learner), self.words, capacity, self._hear)
+        self.ingest = Ingest(cast("Learner", self.learner), self.words.encode, capacity, self._hear)
         self.running: asyncio.Task[None]
 
     def _hear(self, events: Sequence[Event]) -> None:

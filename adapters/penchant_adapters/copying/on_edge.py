@@ -24,6 +24,7 @@ from penchant_adapters.encoders.cache import CachedEncoder
 from penchant_adapters.encoders.vectorfile import VectorFile
 from penchant_adapters.process import now
 from penchant_adapters.settings import Settings
+from penchant_adapters.spaces import SPACES
 from penchant_adapters.stored import StoredItem, StoredUser
 
 DRAFT = "copy.draft"
@@ -158,6 +159,8 @@ def _move(draft: Path, path: Path) -> None:
     # From here on the directory opens to nobody until all is in place. The rest of an earlier move holds nothing good.
     shutil.rmtree(moving, ignore_errors=True)
     draft.rename(moving)
+    # The copy has one space, whatever the store had that it replaces.
+    (path / SPACES).unlink(missing_ok=True)
     for name in PARTS:
         there = path / name
         if there.is_dir():

@@ -48,24 +48,27 @@ def counts_of(record: Record, settings: Covisitation) -> Counts:
     return Counts.from_sparse(dims, values, out.values[0] if out is not None else 0.0, settings)
 
 
-def known_of(record: Record, settings: Covisitation, learned: str) -> Known | None:
-    """Return an item that is in the catalogue; *learned* is the name of the vector of its embedding, or empty."""
+def known_of(record: Record, settings: Covisitation, learned: str, content: str = CONTENT) -> Known | None:
+    """Return an item that is in the catalogue, and in the space that is looked at.
+
+    *content* is the name of the vector of its words there, *learned* that of its embedding, or empty.
+    """
     payload = record.payload or {}
-    if payload.get("status") == GONE:
-        return None
     vectors = vectors_of(record)
+    if payload.get("status") == GONE or content not in vectors:
+        return None
     embedding = vectors.get(learned)
     return Known(
         item_of(payload),
-        np.array(vectors[CONTENT], np.float32),
+        np.array(vectors[content], np.float32),
         counts_of(record, settings),
         None if embedding is None else np.array(embedding, np.float32),
     )
 
 
-def stored_of(record: Record, settings: Covisitation) -> StoredItem:
-    """Return an item whole, also one that is gone."""
-    known = known_of(record, settings, "")
+def stored_of(record: Record, settings: Covisitation, content: str) -> StoredItem:
+    """Return an item whole, also one that is gone; *content* is the name of the vector of its words."""
+    known = known_of(record, settings, "", content)
     return StoredItem(
         item_id=str((record.payload or {})["id"]),
         item=None if known is None else known.item,

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from penchant_core.counts import VISITS, Counts
+from penchant_core.counts import Counts
 from penchant_core.errors import PenchantError
 from penchant_core.interests import Known
 from penchant_core.model import Filter, Item
-from penchant_core.ports import Candidate, Query
+from penchant_core.ports import NOWHERE, Candidate, Query
 from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
@@ -19,38 +18,24 @@ from qdrant_edge import (
     EdgeConfig,
     EdgeSparseVectorParams,
     EdgeVectorParams,
-    FieldCondition,
-    MatchAny,
-    MatchValue,
     PayloadSchemaType,
     Point,
     PointVectors,
     Record,
     ScrollRequest,
     UpdateOperation,
-    VectorStorageDatatype,
 )
-from qdrant_edge import Filter as Condition
 
-from penchant_adapters.edge.itempoints import (
-    EVIDENCE,
-    counts_of,
-    evidence,
-    known_of,
-    point_of,
-    sparse,
-    stored_of,
-    vectors_of,
-)
+from penchant_adapters.edge.columns import Column, Columns
+from penchant_adapters.edge.itempoints import EVIDENCE, counts_of, evidence, point_of, sparse, stored_of, vectors_of
 from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
+from penchant_adapters.edge.shelves import EdgeShelves, RecentItems, hidden_points
 from penchant_adapters.edge.trained import EdgeTrained
-from penchant_adapters.lru import Recent
-from penchant_adapters.parts import CONTENT, COUNTS, wanted
-from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of, item_payload
+from penchant_adapters.parts import COUNTS
+from penchant_adapters.payloads import GONE, item_of, item_payload
 from penchant_adapters.points import META, digits, number_of, point_id
 from penchant_adapters.stored import StoredItem
-from penchant_adapters.vectortypes import VectorType
 
 CACHED_ITEMS = 20_000
 """Items kept decoded in memory, some 5 kB each."""
@@ -58,64 +43,85 @@ CACHED_ITEMS = 20_000
 SLICE = 64
 """Items written in one engine call: a few milliseconds."""
 
-# The engine's stubs know but some of the names.
-_DATATYPES: Mapping[VectorType, VectorStorageDatatype] = {
-    kind: getattr(VectorStorageDatatype, kind.capitalize()) for kind in get_args(VectorType)
-}
-
 # The sequence stands in the counts' own vector of the meta point, so that one operation writes both.
 _HIGH, _LOW = 3, 4
 
 
 class EdgeItems:
-    """Keeps the promises of ``Catalogue``, ``Tally`` and ``Retriever``."""
+    """Keeps the promises of ``Catalogue``, ``Tally`` and ``Retriever``, in each of its spaces."""
 
     def __init__(
         self,
         path: Path,
-        dim: int,
+        columns: Sequence[Column],
         settings: Covisitation,
         min_free_bytes: int,
         trained: Trained = UNTRAINED,
-        vectors: VectorType = "float32",
     ) -> None:
-        """Open the shard; every item has what the *trained* models give afterwards. A new one keeps *vectors* so."""
+        """Open the shard; every item has what the *trained* models give afterwards.
+
+        *columns*: the vectors of words in each space, of the one that is opened first. A new shard has this one only.
+        """
+        first = columns[0]
         config = EdgeConfig(
-            vectors={CONTENT: EdgeVectorParams(size=dim, distance=Distance.Dot, datatype=_DATATYPES[vectors])},
+            vectors={first.name: EdgeVectorParams(size=first.dim, distance=Distance.Dot, datatype=first.datatype)},
             sparse_vectors={COUNTS: EdgeSparseVectorParams(), EVIDENCE: EdgeSparseVectorParams()},
         )
         self._shard = Shard(path, config, min_free_bytes)
         self._settings = settings
-        self._recent: Recent[str, Known] = Recent(CACHED_ITEMS)
         if not self._shard.retrieve([META]):
             self._shard.update(UpdateOperation.create_field_index("status", PayloadSchemaType.Keyword))
             self._shard.update(UpdateOperation.create_field_index("categories", PayloadSchemaType.Keyword))
             self._shard.update(UpdateOperation.create_field_index("price", PayloadSchemaType.Float))
             # Last, so that a start cut short makes the indexes again.
             self._shard.update(UpdateOperation.upsert_points([Point(id=META, vector={}, payload={})]))
-        self._trained = EdgeTrained(self._shard, trained)
-        self._search = Search(self._shard, self._hidden_points(), self._trained.given.names)
+        self._columns = Columns(self._shard, columns)
+        words = self._columns.of("" if trained.sequence is None else trained.sequence.about.encoder)
+        self._trained = EdgeTrained(self._shard, trained, words.name)
+        self._search = Search(self._shard, hidden_points(self._shard))
+        self._recent = RecentItems(CACHED_ITEMS)
+        self._opened = self.shelves("")
+
+    def shelves(self, space: str) -> EdgeShelves:
+        """Return the items as the space of an encoder shows them; empty: as the one that was opened does."""
+        content = self._columns.of(space).name
+        return EdgeShelves(
+            self._shard, self._search, self._recent, self._settings, content, self._trained.names(content)
+        )
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
-        found = {item_id: known for item_id in item_ids if (known := self._recent.get(item_id)) is not None}
-        missing = [item_id for item_id in item_ids if item_id not in found]
-        for record in self._read(missing, (*self._trained.given.read, COUNTS, EVIDENCE)):
-            if (known := known_of(record, self._settings, self._trained.given.learned)) is not None:
-                self._recent.put(known.item.item_id, known)
-                found[known.item.item_id] = known
-        return found
+        return await self._opened.known(item_ids)
 
-    async def put(self, items: Sequence[tuple[Item, Vector]]) -> None:
+    async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
+        """Return items in the order of their points."""
+        return await self._opened.page(after, limit)
+
+    async def candidates(self, query: Query) -> list[Candidate]:
+        """Return the union of the best of each search, every score exact."""
+        return await self._opened.candidates(query)
+
+    async def popular(self, only: Filter, limit: int) -> list[str]:
+        """Return the most visited items, then others in the order of their points."""
+        return await self._opened.popular(only, limit)
+
+    async def put(
+        self,
+        items: Sequence[tuple[Item, Vector]],
+        space: str = "",
+        others: Mapping[str, Sequence[Vector]] = NOWHERE,
+    ) -> None:
         """Add or replace items; counts stay as they are."""
         self._trained.put()
+        given = self._columns.given({space: [vector for _, vector in items], **others})
         for start in range(0, len(items), SLICE):
-            part = items[start : start + SLICE]
-            described = self._trained.vectors([(item.item_id, vector) for item, vector in part])
-            there = {record.id for record in self._read([item.item_id for item, _ in part], (), payload=False)}
-            self._insert([item for item, _ in part if point_id(item.item_id) not in there], described)
-            self._replace([item for item, _ in part if point_id(item.item_id) in there], described)
-            for item, _ in part:
+            part = [item for item, _ in items[start : start + SLICE]]
+            words = {name: vectors[start : start + SLICE] for name, vectors in given.items()}
+            described = self._trained.vectors([item.item_id for item in part], words)
+            there = {record.id for record in self._read([item.item_id for item in part], (), payload=False)}
+            self._insert([item for item in part if point_id(item.item_id) not in there], described)
+            self._replace([item for item in part if point_id(item.item_id) in there], described, set(words))
+            for item in part:
                 self._recent.drop(item.item_id)
                 self._search.hide(point_id(item.item_id), hidden=item.unavailable)
             await asyncio.sleep(0)
@@ -127,9 +133,12 @@ class EdgeItems:
             ]
             self._shard.update(UpdateOperation.upsert_points(points))
 
-    def _replace(self, items: Sequence[Item], described: Mapping[str, Any]) -> None:
+    def _replace(self, items: Sequence[Item], described: Mapping[str, Any], given: set[str]) -> None:
         if not items:
             return
+        # Where no vector is given there must be none of the words before: first, or a crash would leave those.
+        if outdated := self._trained.outdated(set(self._columns.names) - given):
+            self._shard.update(UpdateOperation.delete_vectors([point_id(item.item_id) for item in items], outdated))
         vectors = [PointVectors(id=point_id(item.item_id), vector=described[item.item_id]) for item in items]
         self._shard.update(UpdateOperation.update_vectors(vectors))
         for item in items:
@@ -141,24 +150,20 @@ class EdgeItems:
         for item_id in there:
             point = point_id(item_id)
             self._shard.update(UpdateOperation.overwrite_payload([point], {"id": item_id, "status": GONE}))
-            self._shard.update(UpdateOperation.delete_vectors([point], self._trained.given.described))
+            self._shard.update(UpdateOperation.delete_vectors([point], self._described))
             self._recent.drop(item_id)
             self._search.hide(point, hidden=True)
             await asyncio.sleep(0)
         return there
 
-    async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
-        """Return items in the order of their points."""
-        there = Condition(must_not=[FieldCondition(key="status", match=MatchValue(GONE))])
-        start = int(after) if after else META + 1
-        records, following = self._shard.scroll(
-            ScrollRequest(offset=start, limit=limit, filter=there, with_payload=True, with_vector=False)
-        )
-        return [item_of(record.payload or {}) for record in records], "" if following is None else str(following)
+    @property
+    def _described(self) -> list[str]:
+        """Names of all vectors that come and go with an item's description."""
+        return [*self._columns.names, *self._trained.given.names.values()]
 
     async def counts(self, item_ids: Sequence[str]) -> dict[str, Counts]:
         """Return counts for every id, removed items included."""
-        found = {i: known.counts for i in item_ids if (known := self._recent.get(i)) is not None}
+        found = {i: counts for i in item_ids if (counts := self._recent.counts(i)) is not None}
         missing = {point_id(i): i for i in item_ids if i not in found}
         for record in self._read(list(missing.values()), (COUNTS, EVIDENCE), payload=False):
             found[missing[int(str(record.id))]] = counts_of(record, self._settings)
@@ -177,14 +182,13 @@ class EdgeItems:
                 raise
             self._shard.update(operation)
         for item_id, count in counts.items():
-            if (known := self._recent.get(item_id)) is not None:
-                self._recent.put(item_id, replace(known, counts=count))
+            self._recent.count(item_id, count)
 
     def _changed(self, item_id: str, count: Counts) -> dict[str, Any]:
         """Return the vectors to write: most changes are to the evidence alone, a hundredth of the counts."""
         vectors = {EVIDENCE: evidence(count)}
-        known = self._recent.get(item_id)
-        same = known is not None and known.counts.values is count.values and known.counts.visits == count.visits
+        known = self._recent.counts(item_id)
+        same = known is not None and known.values is count.values and known.visits == count.visits
         if not same:
             vectors[COUNTS] = sparse(*count.as_sparse(self._settings))
         return vectors
@@ -205,7 +209,8 @@ class EdgeItems:
         self._trained.put()
         for start in range(0, len(items), SLICE):
             part = items[start : start + SLICE]
-            described = self._trained.vectors([(one.item_id, one.vector) for one in part if one.vector is not None])
+            words = {one.item_id: one.vector for one in part if one.vector is not None}
+            described = self._trained.vectors(list(words), {self._columns.of("").name: list(words.values())})
             points = [point_of(one, described.get(one.item_id, {}), self._settings) for one in part]
             self._shard.update(UpdateOperation.upsert_points(points))
             for one in part:
@@ -215,12 +220,13 @@ class EdgeItems:
 
     async def all(self) -> AsyncIterator[list[StoredItem]]:
         """Yield every item, those that are gone too, in pages."""
+        words = self._columns.of("").name
         start: int | None = META + 1
         while start is not None:
             records, start = self._shard.scroll(
-                ScrollRequest(offset=start, limit=SLICE, with_payload=True, with_vector=[CONTENT, COUNTS, EVIDENCE])
+                ScrollRequest(offset=start, limit=SLICE, with_payload=True, with_vector=[words, COUNTS, EVIDENCE])
             )
-            yield [stored_of(record, self._settings) for record in records]
+            yield [stored_of(record, self._settings, words) for record in records]
 
     async def count(self) -> int:
         """Return the number of items, those that are gone too."""
@@ -235,21 +241,52 @@ class EdgeItems:
         found = dict(zip(vector.indices, vector.values, strict=True))
         return number_of(found.get(_HIGH, 0.0), found.get(_LOW, 0.0))
 
-    async def candidates(self, query: Query) -> list[Candidate]:
-        """Return the union of the best of each search, every score exact."""
-        found = self._search.best(query)
-        # Names are looked up for those that are wanted only: they cost more than finding them.
-        chosen = wanted(found, query)
-        names = self._search.names([one.point for one in chosen])
-        return [one.named(names[one.point]) for one in chosen if one.point in names]
+    def see(self, column: Column) -> None:
+        """Have another space, in which all items lack a vector."""
+        self._columns.add(column)
+        self._recent.clear()
 
-    async def popular(self, only: Filter, limit: int) -> list[str]:
-        """Return the most visited items, then others in the order of their points."""
-        points = self._search.by_counts({VISITS: 1.0}, only, limit)
-        if len(points) < limit:
-            points += self._search.any(only, limit - len(points), besides=points)
-        names = self._search.names(points)
-        return [names[point] for point in points]
+    def turn(self, space: str) -> None:
+        """Go on as if the store had been opened with another space."""
+        self._columns.turn(space)
+        self._opened = self.shelves("")
+
+    def unsee(self, space: str) -> None:
+        """Delete a space; nobody may be reading in it."""
+        if space in self._columns:
+            self._trained.forget(self._columns.of(space).name)
+        self._columns.forget(space)
+        self._recent.clear()
+
+    async def lacking(self, space: str, limit: int, after: int = 0) -> tuple[list[Item], int | None]:
+        """Return items that lack a vector in a space, and where to go on; none: that was the end."""
+        records, following = self._columns.lacking(space, limit, after)
+        return [item_of(record.payload or {}) for record in records], following
+
+    async def count_lacking(self, space: str) -> int:
+        """Return how many items lack a vector in a space."""
+        return self._columns.count_lacking(space)
+
+    async def fill(self, space: str, rows: Sequence[tuple[Item, Vector]]) -> int:
+        """Write vectors of items that still lack them and still have the same words; return how many."""
+        self._trained.put()
+        words = self._columns.of(space).name
+        found = {
+            str((one.payload or {})["id"]): one for one in self._read([item.item_id for item, _ in rows], (words,))
+        }
+        fitting = {
+            item.item_id: vector
+            for item, vector in rows
+            if (record := found.get(item.item_id)) is not None
+            and (record.payload or {}).get("status") != GONE
+            and words not in vectors_of(record)
+            and item_of(record.payload or {}).words == item.words
+        }
+        described = self._trained.vectors(list(fitting), {words: list(fitting.values())})
+        changes = [PointVectors(id=point_id(item_id), vector=vectors) for item_id, vectors in described.items()]
+        if changes:
+            self._shard.update(UpdateOperation.update_vectors(changes))
+        return len(changes)
 
     def flush(self) -> None:
         """Force what was written onto the disk."""
@@ -263,14 +300,3 @@ class EdgeItems:
         if not item_ids:
             return []
         return self._shard.retrieve([point_id(item_id) for item_id in item_ids], payload=payload, vectors=vectors)
-
-    def _hidden_points(self) -> set[int]:
-        hidden = Condition(must=[FieldCondition(key="status", match=MatchAny([GONE, UNAVAILABLE]))])
-        points: set[int] = set()
-        start: int | None = META + 1
-        while start is not None:
-            records, start = self._shard.scroll(
-                ScrollRequest(offset=start, limit=1000, filter=hidden, with_payload=False, with_vector=False)
-            )
-            points |= {int(str(record.id)) for record in records}
-        return points

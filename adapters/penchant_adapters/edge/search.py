@@ -29,10 +29,8 @@ from penchant_adapters.points import META, point_id
 class Search:
     """Searches of the items' shard."""
 
-    def __init__(self, shard: Shard, hidden: set[int], names: Mapping[str, str]) -> None:
-        """*names*: part of the score → name of the vector that a trained model gives for it."""
+    def __init__(self, shard: Shard, hidden: set[int]) -> None:
         self._shard = shard
-        self._vectors = names
         # A must-not list of ids costs little; a payload condition on every item makes each search five times dearer.
         self._hidden = hidden
         self._names: Recent[int, str] = Recent(500_000)
@@ -52,10 +50,13 @@ class Search:
                 found[int(str(record.id))] = name
         return found
 
-    def best(self, question: Question) -> list[Part]:
-        """Return the points of the union of the best of each search, with every part of their scores."""
+    def best(self, question: Question, names: Mapping[str, str]) -> list[Part]:
+        """Return the points of the union of the best of each search, with every part of their scores.
+
+        *names*: part of the score → name of the vector, of words and of what trained models give.
+        """
         condition = self._condition(question.filter)
-        asks = Asks(question, partial(_dense, condition), partial(_sparse, condition), self._vectors)
+        asks = Asks(question, partial(_dense, condition), partial(_sparse, condition), names)
         missing = asks.missing(self._answers(asks.searches(question.depth)))
         return asks.parts(self._answers(missing))
 

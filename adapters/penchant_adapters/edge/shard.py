@@ -10,6 +10,7 @@ from qdrant_edge import (
     CountRequest,
     EdgeConfig,
     EdgeShard,
+    Filter,
     QueryBatchRequest,
     QueryRequest,
     Record,
@@ -75,9 +76,9 @@ class Shard:
         points, following = self._shard.scroll(request)
         return points, following if following is None else int(str(following))
 
-    def count(self) -> int:
-        """Return the number of points."""
-        return self._shard.count(CountRequest(exact=True))
+    def count(self, condition: Filter | None = None) -> int:
+        """Return the number of points, or of those that meet a condition."""
+        return self._shard.count(CountRequest(exact=True, filter=condition))
 
     def flush(self) -> None:
         """Force what was written onto the disk."""

@@ -1,6 +1,6 @@
 """What trained models give items, in the items' shard: a named vector of the model's version, never two of a kind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from qdrant_edge import Filter as Condition
 
 from penchant_adapters.edge.itempoints import engine_vectors, vectors_of
 from penchant_adapters.edge.shard import Shard
-from penchant_adapters.parts import CONTENT
+from penchant_adapters.parts import CONTENT, LEARNED
 from penchant_adapters.payloads import GONE
 from penchant_adapters.points import META, point_id
 from penchant_adapters.trained import KINDS, Given, GivenToItems
@@ -30,8 +30,10 @@ class EdgeTrained:
     that is there, and whether every item has what the model gives.
     """
 
-    def __init__(self, shard: Shard, trained: Trained) -> None:
+    def __init__(self, shard: Shard, trained: Trained, content: str) -> None:
+        """*content*: the name of the vectors of words that a sequence model was learnt with."""
         self._shard = shard
+        self._content = content
         self.given = GivenToItems(trained)
         (meta,) = shard.retrieve([META])
         said = meta.payload or {}
@@ -47,10 +49,35 @@ class EdgeTrained:
             if kind not in self.given.names and self._whole[kind]:
                 self._mark(kind, self._there[kind], whole=False)
 
-    def vectors(self, items: Sequence[tuple[str, Vector]]) -> dict[str, dict[str, Any]]:
-        """Return the vectors of items by id, each named once, from ids and the vectors of their words."""
-        found = self.given.vectors(items)
-        return {item_id: engine_vectors(some) for (item_id, _), some in zip(items, found, strict=True)}
+    def names(self, content: str) -> dict[str, str]:
+        """Return part of the score → name of the vector, in the space whose vectors of words are called *content*."""
+        return {CONTENT: content, **{each.kind: each.name for each in self.given if self._fits(each, {content})}}
+
+    def _fits(self, given: Given, spaces: Container[str]) -> bool:
+        """Tell whether a model gives something in one of the spaces: what it reads must be there."""
+        return given.kind != LEARNED or self._content in spaces
+
+    def vectors(self, item_ids: Sequence[str], words: Mapping[str, Sequence[Vector]]) -> dict[str, dict[str, Any]]:
+        """Return the vectors of items by id, each named once, from ids and the vectors of their words by name."""
+        found = {item_id: {name: rows[n] for name, rows in words.items()} for n, item_id in enumerate(item_ids)}
+        for each in self.given:
+            if words and self._fits(each, words):
+                rows = words.get(self._content) or next(iter(words.values()))
+                for item_id, one in zip(item_ids, each.of(list(zip(item_ids, rows, strict=True))), strict=True):
+                    if one is not None:
+                        found[item_id] |= engine_vectors({each.name: one})
+        return found
+
+    def outdated(self, spaces: Collection[str]) -> list[str]:
+        """Return the names of the vectors that stand and fall with those of words in *spaces*."""
+        return [*spaces, *(each.name for each in self.given if each.kind == LEARNED and self._content in spaces)]
+
+    def forget(self, content: str) -> None:
+        """Delete the embeddings that were made of these vectors of words."""
+        if content == self._content and (there := self._there[LEARNED]):
+            self._mark(LEARNED, there, whole=False)
+            self._shard.update(UpdateOperation.delete_vector_name(there))
+            self.given = self.given.without(LEARNED)
 
     def _settle(self, given: Given) -> None:
         there = self._there[given.kind]
@@ -78,10 +105,16 @@ class EdgeTrained:
         start: int | None = META + 1
         items = filled = 0
         while start is not None:
-            request = ScrollRequest(offset=start, limit=SLICE, filter=there, with_payload=True, with_vector=[CONTENT])
+            request = ScrollRequest(
+                offset=start, limit=SLICE, filter=there, with_payload=True, with_vector=[self._content]
+            )
             records, start = self._shard.scroll(request)
+            found = [(str((one.payload or {})["id"]), vectors_of(one).get(self._content)) for one in records]
+            # An item that lacks words, in a space that is being filled, gets its embedding with them.
             words = [
-                (str((one.payload or {})["id"]), np.array(vectors_of(one)[CONTENT], np.float32)) for one in records
+                (item_id, np.array([] if vector is None else vector, np.float32))
+                for item_id, vector in found
+                if vector is not None or given.kind != LEARNED
             ]
             changes = [
                 PointVectors(id=point_id(item_id), vector=engine_vectors({given.name: one}))

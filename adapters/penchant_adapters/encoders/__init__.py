@@ -4,6 +4,7 @@ The scheme of a URL picks one: ``builtin:`` or ``hf:NAME_OR_FOLDER``. All are a 
 by a ``worker``; ``cache`` stands in front and remembers.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -70,8 +71,11 @@ _SCHEMES = {"builtin": _builtin, "hf": _hugging_face}
 async def opened_encoder(
     url: str, threads: int | None, device: str, data_dir: Path, metrics: Metrics | None = None
 ) -> AsyncIterator[CachedEncoder]:
-    """Open the encoder that *url* names behind its cache, whose file is in *data_dir*, ready to encode."""
-    inner = open_encoder(url, threads=threads, device=device)
+    """Open the encoder that *url* names behind its cache, whose file is in *data_dir*, ready to encode.
+
+    The model is loaded in a thread: a service that has another one goes on answering.
+    """
+    inner = await asyncio.to_thread(open_encoder, url, threads=threads, device=device)
     async with inner, VectorFile(data_dir / "vectors.sqlite") as file:
         await inner.encode(["warm-up"])
         if metrics is None:

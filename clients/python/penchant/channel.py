@@ -10,7 +10,7 @@ import grpc
 from penchant.credentials import KeyedChannel, Tls, keyed_blocking, metadata
 from penchant.errors import Cancelled, from_call
 from penchant.retry import service_config
-from penchant.v1 import catalog_pb2_grpc, event_pb2_grpc, recommendation_pb2_grpc, user_pb2_grpc
+from penchant.v1 import catalog_pb2_grpc, event_pb2_grpc, model_pb2_grpc, recommendation_pb2_grpc, user_pb2_grpc
 
 DEFAULT_TARGET = "127.0.0.1:50551"
 DEFAULT_TIMEOUT = 5.0
@@ -88,6 +88,7 @@ class AsyncStubs:
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.recommendations = recommendation_pb2_grpc.RecommendationServiceStub(channel)
         self.users = user_pb2_grpc.UserServiceStub(channel)
+        self.models = model_pb2_grpc.ModelServiceStub(channel)
 
 
 class Stubs:
@@ -99,6 +100,7 @@ class Stubs:
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.recommendations = recommendation_pb2_grpc.RecommendationServiceStub(channel)
         self.users = user_pb2_grpc.UserServiceStub(channel)
+        self.models = model_pb2_grpc.ModelServiceStub(channel)
 
 
 @contextmanager

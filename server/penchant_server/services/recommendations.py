@@ -12,10 +12,11 @@ from penchant_adapters import contract
 from penchant_adapters.attribution import attribution_token
 from penchant_adapters.telemetry import traces
 from penchant_core.errors import InvalidField, Unavailable
-from penchant_core.pipeline import Recommended, Recommender, Wish
+from penchant_core.pipeline import Recommended, Wish
 from penchant_core.profiles import Profile
 
 from penchant_server import limits, replies
+from penchant_server.answering import Answering
 from penchant_server.explored import tell_explored
 from penchant_server.journal import Journal
 from penchant_server.live import Audience, Listener, LiveList
@@ -74,14 +75,14 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
 
     def __init__(
         self,
-        recommender: Recommender,
+        answering: Answering,
         profiles: Profiles,
         freshness: Freshness,
         audience: Audience,
         clock: Callable[[], int],
         pace: Pace,
     ) -> None:
-        self._recommender = recommender
+        self._answering = answering
         self._profiles = profiles
         self._freshness = freshness
         self._audience = audience
@@ -96,8 +97,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         wish, surface = self._wish(request.options), limits.surface(request.surface)
         await self._freshness.reached(request.min_freshness, context)
         freshness = self._freshness.now(user_id)
-        wish = replace(wish, who=user_id)
-        listing = await self._recommender.recommend(await self._recommender.ledger(user_id), wish)
+        listing, model = await self._answering.recommend(user_id, replace(wish, who=user_id))
         token = attribution_token(surface, self._clock(), _label(wish.profile))
         tell_explored(token, listing)
         return recommendation_pb2.RecommendResponse(
@@ -105,6 +105,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             attribution_token=token,
             freshness=freshness,
             profile=_label(wish.profile),
+            model=model,
         )
 
     async def SimilarItems(  # noqa: N802 the name is gRPC's
@@ -114,9 +115,12 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         del context
         item_id = contract.identifier("item_id", request.item_id)
         wish = self._wish(request.options)
-        listing = await self._recommender.similar(item_id, wish)
+        with self._answering.held() as recommender:
+            listing = await recommender.similar(item_id, wish)
         return recommendation_pb2.SimilarItemsResponse(
-            recommendations=replies.recommendations(listing, request.options), profile=_label(wish.profile)
+            recommendations=replies.recommendations(listing, request.options),
+            profile=_label(wish.profile),
+            model=recommender.encoder_name,
         )
 
     async def SearchItems(  # noqa: N802 the name is gRPC's
@@ -125,8 +129,11 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         """Return items by meaning."""
         del context
         words = contract.words("query", request.query)
-        listing = await self._recommender.search(words, self._wish(request.options))
-        return recommendation_pb2.SearchItemsResponse(recommendations=replies.recommendations(listing, request.options))
+        with self._answering.held() as recommender:
+            listing = await recommender.search(words, self._wish(request.options))
+        return recommendation_pb2.SearchItemsResponse(
+            recommendations=replies.recommendations(listing, request.options), model=recommender.encoder_name
+        )
 
     async def WatchRecommendations(  # noqa: N802 the name is gRPC's
         self, request: recommendation_pb2.WatchRecommendationsRequest, context: Context
@@ -233,6 +240,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                     update.trigger.CopyFrom(message)
                 update.freshness.CopyFrom(freshness)
                 update.profile = _label(profile)
+                update.model = live.model
                 update.attribution_token = attribution_token(start.surface, self._clock(), update.profile)
                 tell_explored(update.attribution_token, listing, update.order)
                 update.going_away = going_away
@@ -251,18 +259,20 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         """Return what a stream's list is made of, and the profile that it was scored with."""
         profile = live.profile = self._profiles.newest(live.options.profile, live.profile)
         wish = replace(limits.wish(live.options, profile), who=user_id, shown=live.shown)
-        ledger = await self._recommender.ledger(user_id)
-        listing = await self._recommender.recommend(ledger, wish)
-        listed = {one.known.item.item_id for one in listing}
-        kept = await self._recommender.items([item_id for item_id in live.shown if item_id not in listed])
+        with self._answering.held() as recommender:
+            ledger = await recommender.ledger(user_id)
+            listing = await recommender.recommend(ledger, wish)
+            listed = {one.known.item.item_id for one in listing}
+            kept = await recommender.items([item_id for item_id in live.shown if item_id not in listed])
+            live.made_by(recommender.encoder_name)
         return listing + kept, profile
 
 
 class UserService(user_pb2_grpc.UserServiceServicer):
     """Shows what is known of a user."""
 
-    def __init__(self, recommender: Recommender, profiles: Profiles, freshness: Freshness) -> None:
-        self._recommender = recommender
+    def __init__(self, answering: Answering, profiles: Profiles, freshness: Freshness) -> None:
+        self._answering = answering
         self._profiles = profiles
         self._freshness = freshness
 
@@ -273,8 +283,9 @@ class UserService(user_pb2_grpc.UserServiceServicer):
         user_id = contract.identifier("user_id", request.user_id)
         await self._freshness.reached(request.min_freshness, context)
         freshness = self._freshness.now(user_id)
-        ledger = await self._recommender.ledger(user_id)
-        found = await self._recommender.interests(ledger, self._profiles.default)
+        with self._answering.held() as recommender:
+            ledger = await recommender.ledger(user_id)
+            found = await recommender.interests(ledger, self._profiles.default)
         interests, dislikes = replies.interests(found)
         return user_pb2.GetInterestsResponse(
             interests=interests, dislikes=dislikes, event_count=len(ledger.live), freshness=freshness

@@ -362,10 +362,13 @@ class RecommendResponse(_message.Message):
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     attribution_token: _builtins.str
     """Send it back on events that come of this list."""
     profile: _builtins.str
     """Profile that the list was scored with, as name@version; empty: the service's own settings. 0–300 bytes."""
+    model: _builtins.str
+    """Encoder whose vectors the list was made with, weights included. 0–1,000 bytes."""
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
         """Best first."""
@@ -381,10 +384,11 @@ class RecommendResponse(_message.Message):
         attribution_token: _builtins.str = ...,
         freshness: Global___Freshness | None = ...,
         profile: _builtins.str = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "profile", b"profile", "recommendations", b"recommendations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "model", b"model", "profile", b"profile", "recommendations", b"recommendations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -588,6 +592,7 @@ class RecommendationUpdate(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     stream_sequence: _builtins.int
     """Counts the updates of a stream from 1, resumed ones included."""
     snapshot: _builtins.bool
@@ -605,6 +610,8 @@ class RecommendationUpdate(_message.Message):
     """Profile that the list was scored with, as name@version; empty: the service's own settings. 0–300 bytes. A profile
     that changes is used from the next update on, and makes none by itself; one that is taken away stays on open streams.
     """
+    model: _builtins.str
+    """Encoder whose vectors the list was made with, weights included. 0–1,000 bytes."""
     @_builtins.property
     def order(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The whole new list as item ids, best first."""
@@ -634,10 +641,11 @@ class RecommendationUpdate(_message.Message):
         resume_token: _builtins.str = ...,
         going_away: _builtins.bool = ...,
         profile: _builtins.str = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "trigger", b"trigger"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "going_away", b"going_away", "order", b"order", "profile", b"profile", "recommendations", b"recommendations", "resume_token", b"resume_token", "snapshot", b"snapshot", "stream_sequence", b"stream_sequence", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution_token", b"attribution_token", "freshness", b"freshness", "going_away", b"going_away", "model", b"model", "order", b"order", "profile", b"profile", "recommendations", b"recommendations", "resume_token", b"resume_token", "snapshot", b"snapshot", "stream_sequence", b"stream_sequence", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -713,8 +721,11 @@ class SimilarItemsResponse(_message.Message):
 
     RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     profile: _builtins.str
     """Profile that the list was scored with, as name@version; empty: the service's own settings. 0–300 bytes."""
+    model: _builtins.str
+    """Encoder whose vectors the list was made with, weights included. 0–1,000 bytes."""
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
         """Most alike first."""
@@ -724,10 +735,11 @@ class SimilarItemsResponse(_message.Message):
         *,
         recommendations: _abc.Iterable[Global___Recommendation] | None = ...,
         profile: _builtins.str = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile", "recommendations", b"recommendations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "profile", b"profile", "recommendations", b"recommendations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -768,6 +780,9 @@ class SearchItemsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECOMMENDATIONS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Encoder whose vectors the list was made with, weights included. 0–1,000 bytes."""
     @_builtins.property
     def recommendations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recommendation]:
         """Closest first."""
@@ -776,10 +791,11 @@ class SearchItemsResponse(_message.Message):
         self,
         *,
         recommendations: _abc.Iterable[Global___Recommendation] | None = ...,
+        model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recommendations", b"recommendations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "recommendations", b"recommendations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
