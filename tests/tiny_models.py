@@ -1,28 +1,28 @@
-"""A tiny transformer of random weights, with what a real model's folder has: for tests that need a second encoder."""
+"""A tiny encoder without torch, with what a real model's folder has: letters' vectors, drawn at random."""
 
+import json
 import os
+import string
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+WIDTH = 32
 
 
 def tiny_model(folder: Path, seed: int = 1) -> str:
-    """Write one, and return its URL; skips without torch."""
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    """Write one, as model2vec does, and return its URL; skips where such models cannot be read."""
+    pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    safetensors = pytest.importorskip("safetensors.numpy")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     folder.mkdir(parents=True)
-    vocabulary = {word: number for number, word in enumerate(words)}
-    tokenizer = transformers.BertTokenizerFast(vocab=vocabulary)
-    tokenizer.save_pretrained(folder)
-    config = transformers.BertConfig(
-        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-        initializer_range=1.0,
-    )  # fmt: skip
-    transformers.BertModel(config).save_pretrained(folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec"}))
+    vocabulary = {letter: number for number, letter in enumerate(("?", *string.printable[:62], " "))}
+    letters = {one: number for one, number in vocabulary.items() if one != "?"} | {"[UNK]": 0}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(letters, [], unk_token="[UNK]"))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    rows = np.random.default_rng(seed).normal(size=(len(vocabulary), WIDTH)).astype(np.float32)
+    safetensors.save_file({"embeddings": rows}, folder / "model.safetensors")
     return f"hf:{folder}"

@@ -11,13 +11,16 @@ import pytest
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.edge.store import made_with
 from penchant_adapters.spaces import SPACES, Registered, Registry, read_registry, write_registry
-from penchant_core.errors import EncoderFailed, PenchantError, StoreMismatch
+from penchant_core.errors import EncoderFailed, InvalidSetting, PenchantError, StoreMismatch
 from penchant_core.model import Event, Filter, Item
 from penchant_core.pipeline import Learner, Library, Recommender, Wish
 from penchant_core.ports import Query
 from penchant_core.spaces import Space, Spaces, Standing
+from penchant_core.trained import Trained
 from penchant_core.tuning import Covisitation, Tuning
 from penchant_core.vectors import Matrix
+
+from tests.sequence_models import model
 
 SETTINGS = Covisitation()
 COUNT = 100
@@ -283,3 +286,33 @@ async def test_counts_are_the_same_in_every_space(tmp_path: Path) -> None:
         query = Query(None, (), {"i1": 1.0}, 0.0, Filter(), 10)
         found = [await store.items.shelves(one.name).candidates(query) for one in (OLD, NEW)]
         assert found[0] == found[1] != []
+
+
+async def test_a_sequence_model_reads_the_space_of_its_encoder_and_is_silent_in_the_other(tmp_path: Path) -> None:
+    made = model(encoder=NEW.name, dim=NEW.dim)
+    items = things(0, 20)
+    with opened(tmp_path) as store:
+        alone, _ = learner(store)
+        await alone.learn_items(items)
+        store.see(BOTH.spaces[1])
+        write_registry(tmp_path, BOTH)
+        half = items[:10]
+        rows = await NEW.encode([item.words for item in half])
+        assert await store.items.fill(NEW.name, list(zip(half, rows, strict=True))) == 10
+    with open_edge(tmp_path, OLD.name, OLD.dim, SETTINGS, 0, trained=Trained(made)) as store:
+        both, _ = learner(store, NEW)
+        await both.learn_items([*things(3, 4, " anew"), *things(20, 21)])
+        assert await filled(store, NEW) == 10
+        items = [*items[:3], *things(3, 4, " anew"), *items[4:], *things(20, 21)]
+        ids = [item.item_id for item in items]
+        wanted = made.embed(ids, await NEW.encode([item.words for item in items]))
+        known = await store.items.shelves(NEW.name).known(ids)
+        for item_id, embedding in zip(ids, wanted, strict=True):
+            assert known[item_id].learned == pytest.approx(embedding, abs=1e-6), item_id
+        assert {one.learned for one in (await store.items.known(ids)).values()} == {None}
+        store.unsee(NEW.name)
+        assert await both.forget_items(["i0"]) == ["i0"]
+    write_registry(tmp_path, BOTH.without(NEW.name))
+    bound = open_edge(tmp_path, OLD.name, OLD.dim, SETTINGS, 0, trained=Trained(made))
+    with pytest.raises(InvalidSetting, match="learnt with the encoder new@1"), bound:
+        pass

@@ -317,7 +317,7 @@ async def test_a_fill_that_a_kill_cut_short_goes_on_at_the_next_start(
     running = up(data_dir, PENCHANT_ENCODER=tiny, **ONLY_WORDS)
     async with asking(running, data_dir) as client:
         assert (await client.recommend("u0")).model == old
-        await client.upsert(thing(COUNT), thing(3, "anew"))
+        await client.upsert(thing(COUNT), thing(300, "anew"))
         await client.record("late", "like", "i5")
         await client.until("builtin:", whole)
         await client.promote(new)
@@ -330,7 +330,7 @@ async def test_a_fill_that_a_kill_cut_short_goes_on_at_the_next_start(
         assert await client.roll_back() == tiny
         assert (await client.recommend("u0")).model == old
     assert running.stop() == 0
-    titles = {f"i{n}": titled(n) for n in range(COUNT + 1)} | {"i3": titled(3, "anew")}
+    titles = {f"i{n}": titled(n) for n in range(COUNT + 1)} | {"i300": titled(300, "anew")}
     for encoder in truth.encoders.values():
         await assert_complete(data_dir, encoder, titles)
 

@@ -85,9 +85,8 @@ class EdgeItems:
     def shelves(self, space: str) -> EdgeShelves:
         """Return the items as the space of an encoder shows them; empty: as the one that was opened does."""
         content = self._columns.of(space).name
-        return EdgeShelves(
-            self._shard, self._search, self._recent, self._settings, content, self._trained.names(content)
-        )
+        names = self._trained.names(content)
+        return EdgeShelves(self._shard, self._search, self._recent, self._settings, content, names)
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue."""
