@@ -7,16 +7,19 @@ candidates only, costs a tenth of a millisecond and makes every score exact.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
-from penchant_core.counts import POPULARITY, dimension
-from penchant_core.ports import Query
+from penchant_core.counts import POPULARITY, VISITS, dimension
+from penchant_core.ports import Candidate, Query
 from penchant_core.together import source
 from penchant_core.vectors import Vector
 
 CONTENT, COUNTS, LEARNED, FITTED = "content", "counts", "learned", "fitted"
 """Parts of the score; the first two are also the names of the vectors that they are products with."""
+VISITED = "visited"
+"""Visits: asked of candidates like a part of the score, and none of it."""
 
 R = TypeVar("R")
 
@@ -29,11 +32,34 @@ class Part(NamedTuple):
     counts: float
     learned: float
     fitted: float
+    visits: float | None = None
+    """None where they were not asked for."""
 
     @property
     def score(self) -> float:
-        """Their sum."""
+        """The sum of the parts."""
         return self.content + self.counts + self.learned + self.fitted
+
+    def named(self, item_id: str) -> Candidate:
+        """Return it as the core knows it, by the item's id."""
+        return Candidate(item_id, self.content, self.counts, self.learned, self.fitted, self.visits)
+
+
+def wanted(found: Sequence[Part], question: Query) -> Sequence[Part]:
+    """Return those of all candidates that a query wants: the best, and the best of the little-known besides."""
+    if question.limit is None:
+        return found
+    best = nlargest(question.limit, found, key=_worth)
+    few = question.little_known
+    if few is None:
+        return best
+    chosen = {part.point for part in best}
+    others = [p for p in found if p.visits is not None and p.visits < few.visits and p.point not in chosen]
+    return best + nlargest(few.limit, others, key=_worth)
+
+
+def _worth(part: Part) -> tuple[float, int]:
+    return (part.score, part.point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +101,8 @@ class Asks(Generic[R]):
             self._parts[FITTED] = sparse(_summed(source, question.fitted), names[FITTED])
         # Where to look by content may be several directions; their sum, which scores, is no place to look then.
         self._looks = [(part, ask) for part, ask in self._parts.items() if part != CONTENT]
+        if question.little_known is not None:
+            self._parts[VISITED] = sparse({VISITS: 1.0}, COUNTS)
         for direction in question.directions:
             if np.any(direction):
                 whole = direction is question.content
@@ -100,6 +128,8 @@ class Asks(Generic[R]):
         for part, answer in zip(self._lacking, answers, strict=True):
             self._found[part].update(answer)
         found = [self._found.get(part, {}) for part in (CONTENT, COUNTS, LEARNED, FITTED)]
+        if VISITED in self._found:
+            found.append(self._found[VISITED])
         return [Part(point, *(scores.get(point, 0.0) for scores in found)) for point in self._points]
 
 

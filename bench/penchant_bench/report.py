@@ -17,6 +17,7 @@ Renderer = Callable[[Mapping[str, Any]], Iterator[str]]
 SECTIONS: Mapping[str, tuple[str, Renderer]] = {
     "quality": ("Quality", quality),
     "tune": ("Tuning", tuned),
+    "encoder": ("Fine-tuned encoders", judged),
     "sequence": ("Sequence models", judged),
     "together": ("Learned together", judged),
     "compress": ("Smaller models and vectors", compressed),

@@ -26,6 +26,10 @@ class Through(StrEnum):
     SERVICE = "service"
 
 
+EXPLORED_OF_ALL = 0.1
+"""Share of places that is explored beside the rest with ``--all``."""
+
+
 class Protocol(StrEnum):
     """How a log is asked."""
 
@@ -86,6 +90,20 @@ def eval_command(
             rich_help_panel=_HOW,
         ),
     ] = False,
+    explore: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=0.5, metavar="SHARE", help="Also with this share of places explored.", rich_help_panel=_HOW
+        ),
+    ] = 0.0,
+    explanations: Annotated[
+        bool,
+        typer.Option(
+            "--explanations",
+            help="Also whether what explanations name is what costs most when left out.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     late: Annotated[
         bool,
         typer.Option("--late", help="Also with all learnt 30 s, 1 h, 1 day late, or never.", rich_help_panel=_HOW),
@@ -140,7 +158,8 @@ def eval_command(
     beside = (with_ease or all_sets, with_sasrec or all_sets)
     learnt = (late or all_sets, with_sequence or all_sets, with_together or all_sets)
     besides = (cold_start or all_sets, interests or all_sets)
-    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt, *besides)
+    tried = (explore or (EXPLORED_OF_ALL if all_sets else 0.0), explanations or all_sets)
+    wanted = Evaluation(encoder, through is Through.SERVICE, *beside, validation, *learnt, *besides, *tried)
     try:
         writable(json=json, html=html)
         if own.items is not None or own.events is not None:

@@ -2,6 +2,7 @@
 
 import typer
 
+from penchant_cli.train_encoder_command import train_encoder
 from penchant_cli.train_sequence_command import train_sequence
 from penchant_cli.train_together_command import train_together
 
@@ -11,6 +12,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.command("encoder")(train_encoder)
 app.command("sequence")(train_sequence)
 app.command("together")(train_together)
 

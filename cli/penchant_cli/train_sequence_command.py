@@ -62,14 +62,14 @@ def train_sequence(
     half what it is worth beside the score. Then it is trained anew, so long, on the whole log. A service that is
     started with PENCHANT_SEQUENCE_MODEL=models/spring uses it: no item needs to be imported again.
     """
-    from penchant_relevance.evaluation import needing_torch  # noqa: PLC0415 the command line starts without it
+    from penchant_relevance.evaluation import needing  # noqa: PLC0415 the command line starts without it
 
     console = Console(stderr=True)
     begun = time.monotonic()
     try:
         writable(json=json)
         writable_folder(out)
-        with needing_torch("a sequence model", "train"):
+        with needing("a sequence model", "train"):
             from penchant_relevance.sequences import SequenceSettings  # noqa: PLC0415
         settings = SequenceSettings(width=width, blocks=blocks, epochs=epochs, patience=patience, seed=seed)
         if width % settings.heads:
@@ -115,10 +115,13 @@ def _chosen(
 
 
 def _figures(choice: "SequenceChoice", seconds: float) -> dict[str, Any]:
+    from penchant_relevance.costs import peak_bytes  # noqa: PLC0415 with torch
+
     network = choice.network
     parameters = sum(each.numel() for each in network.parameters())
     device = network.items.weight.device.type
-    return {"seconds": round(seconds, 1), "parameters": parameters, "device": device, **choice.figures()}
+    costs = {"parameters": parameters, "device": device, "peak_bytes": peak_bytes(network.items.weight.device)}
+    return {"seconds": round(seconds, 1), **costs, **choice.figures()}
 
 
 def _whole(

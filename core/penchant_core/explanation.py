@@ -42,28 +42,31 @@ def explain(
 
     What was counted of a source item and the weight that the model *together* has for it are one reason.
     """
-    reasons = []
-    pairs: dict[str, Reason] = {}
+    reasons = _pairs(item, interests, settings, together)
     likeness = interests.vectors @ item.vector if len(interests.vectors) else np.empty(0, np.float32)
-    counted = dict(zip(item.counts.dims.tolist(), item.counts.weighted(settings).tolist(), strict=True))
     for signal, cosine in zip(interests.signals, likeness.tolist(), strict=True):
         words = signal.source is Source.TEXT
         kind = Kind.CONTENT if signal.weight > 0.0 else Kind.DISLIKED
         reasons.append(Reason(kind, signal.weight * signal.content * cosine, signal.event, words))
-        if signal.together:
-            pair = counted.get(dimension(signal.event.item_id), 0.0)
-            pairs[signal.event.item_id] = Reason(Kind.TOGETHER, signal.weight * signal.together * pair, signal.event)
-    if interests.fitted and together is not None:
-        dims, values = together.of(item.item.item_id)
-        weights = dict(zip(dims.tolist(), values.tolist(), strict=True))
-        for share in interests.fitted:
-            key = share.event.item_id
-            counted_part = pairs[key].contribution if key in pairs else 0.0
-            fitted_part = share.weight * weights.get(source(key), 0.0)
-            pairs[key] = Reason(Kind.TOGETHER, counted_part + fitted_part, share.event)
-    reasons += pairs.values()
     if interests.learned is not None and item.learned is not None:
         reasons.append(Reason(Kind.LEARNED, float(interests.learned @ item.learned), None))
     reasons.append(Reason(Kind.POPULARITY, interests.popularity * float(np.log1p(item.counts.visits)), None))
     told = [reason for reason in reasons if reason.contribution]
     return sorted(told, key=lambda reason: -abs(reason.contribution))
+
+
+def _pairs(item: Known, interests: Interests, settings: Covisitation, together: TogetherModel | None) -> list[Reason]:
+    counted = dict(zip(item.counts.dims.tolist(), item.counts.weighted(settings).tolist(), strict=True))
+    parts: dict[Event, float] = {}
+    for signal in interests.signals:
+        if signal.together:
+            pair = counted.get(dimension(signal.event.item_id), 0.0)
+            parts[signal.event] = signal.weight * signal.together * pair
+    if interests.fitted and together is not None:
+        dims, values = together.of(item.item.item_id)
+        fitted = dict(zip(dims.tolist(), values.tolist(), strict=True))
+        for share in interests.fitted:
+            # The newest thing said of an item speaks for it in both, so the event is the same.
+            pair = fitted.get(source(share.event.item_id), 0.0)
+            parts[share.event] = parts.get(share.event, 0.0) + share.weight * pair
+    return [Reason(Kind.TOGETHER, part, event) for event, part in parts.items()]

@@ -16,6 +16,7 @@ from penchant_core.counts import changes_of
 from penchant_core.covisitation import Flow, added, fold
 from penchant_core.errors import EncoderFailed, PenchantError, UnknownItem
 from penchant_core.explanation import Reason, explain
+from penchant_core.exploring import Exploring, Place
 from penchant_core.interests import (
     Interests,
     Known,
@@ -44,7 +45,7 @@ from penchant_core.ranking import balanced, interests_served, ranked
 from penchant_core.spaces import Space, Spaces, Standing
 from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Tuning
-from penchant_core.vectors import Vector
+from penchant_core.vectors import Vector, unit
 from penchant_core.voices import Source, Voice, voices_of
 
 
@@ -247,6 +248,15 @@ class Wish:
     explain: bool = False
     profile: Profile | None = None
     """Another mixture and other weights than the service's own; a search by words scores by neither."""
+    who: str = ""
+    """Whose draws it is where lists are explored."""
+    shown: tuple[str, ...] = ()
+    """Items on the first places, which stay; the list goes on below them, with those of them that would be listed."""
+
+    @property
+    def room(self) -> int:
+        """Items to look for: of those that were shown any may be among the best."""
+        return self.size + len(self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +267,8 @@ class Recommended:
     score: float
     interest: int
     reasons: tuple[Reason, ...] = ()
+    propensity: float = 0.0
+    """Where lists are explored: the probability that it stands in this one, see ``exploring``; else 0."""
 
 
 class Recommender:
@@ -288,9 +300,10 @@ class Recommender:
         if not wish.filter.include_seen:
             seen = {event.item_id for event in ledger.live if event.item_id}
             wish = replace(wish, filter=replace(wish.filter, exclude=wish.filter.exclude | seen))
+        exploring = Exploring.of(self._tuned(wish), wish.who, self._clock())
         if interests.empty:
-            return await self._popular(wish)
-        return await self._answer(interests, wish)
+            return await self._popular(wish, exploring)
+        return await self._answer(interests, wish, exploring)
 
     async def interests(self, ledger: Ledger, profile: Profile | None = None) -> Interests:
         """Return the interests that a ledger shows."""
@@ -321,7 +334,7 @@ class Recommender:
     def _tuned(self, wish: Wish) -> Tuning:
         return self._tuning if wish.profile is None else wish.profile.instead(self._tuning)
 
-    async def _answer(self, interests: Interests, wish: Wish) -> list[Recommended]:
+    async def _answer(self, interests: Interests, wish: Wish, exploring: Exploring | None = None) -> list[Recommended]:
         scoring = self._tuned(wish).scoring
         directions = interests.directions if len(interests.directions) > 1 else (interests.content,)
         weighed = scoring.balance > 0.0 and len(directions) > 1
@@ -333,19 +346,27 @@ class Recommender:
             learned=interests.learned,
             fitted={share.event.item_id: share.weight for share in interests.fitted},
             filter=wish.filter,
-            depth=max(scoring.depth, wish.size),
-            limit=None if weighed else wish.size,
+            depth=max(scoring.depth, wish.room),
+            limit=None if weighed else wish.room,
+            little_known=None if exploring is None else exploring.little_known,
         )
         found = await self._library.retriever.candidates(query)
         if weighed:
             known = await self._library.catalogue.known([candidate.item_id for candidate in found])
             served = interests_served(np.stack([known[c.item_id].vector for c in found]), directions) if found else []
-            chosen = balanced(found, served, interests.shares, wish.size, scoring.balance)
+            chosen = balanced(found, served, interests.shares, wish.room, scoring.balance)
         else:
-            chosen = ranked(found, wish.size)
-        return await self._told(chosen, interests, wish)
+            chosen = ranked(found, wish.room)
+        if exploring is None:
+            return await self._told(chosen, interests, wish)
+        places = exploring.places([one.item_id for one in chosen], exploring.pool(found), wish.shown, wish.size)
+        by_id = {candidate.item_id: candidate for candidate in found}
+        chosen = [by_id[place.item_id] for place in places]
+        return await self._told(chosen, interests, wish, {place.item_id: place.propensity for place in places})
 
-    async def _told(self, chosen: Sequence[Candidate], interests: Interests, wish: Wish) -> list[Recommended]:
+    async def _told(
+        self, chosen: Sequence[Candidate], interests: Interests, wish: Wish, odds: Mapping[str, float] | None = None
+    ) -> list[Recommended]:
         known = await self._library.catalogue.known([candidate.item_id for candidate in chosen])
         vectors = [known[candidate.item_id].vector for candidate in chosen]
         served = interests_served(np.stack(vectors), interests.directions) if vectors else []
@@ -355,13 +376,17 @@ class Recommender:
                 score=candidate.score,
                 interest=interest,
                 reasons=self._reasons(known[candidate.item_id], interests, wish),
+                propensity=(odds or {}).get(candidate.item_id, 0.0),
             )
             for candidate, interest in zip(chosen, served, strict=True)
         ]
 
-    async def _popular(self, wish: Wish) -> list[Recommended]:
-        found = await self._library.retriever.popular(wish.filter, wish.size)
-        known = await self._library.catalogue.known(found)
+    async def _popular(self, wish: Wish, exploring: Exploring | None) -> list[Recommended]:
+        found = await self._library.retriever.popular(wish.filter, wish.room)
+        places = [Place(item_id, 0.0) for item_id in found]
+        if exploring is not None:
+            places = exploring.places(found, await self._like_popular(found, wish, exploring), wish.shown, wish.size)
+        known = await self._library.catalogue.known([place.item_id for place in places])
         nobody = interests_of([], {}, {}, self._tuning, self._clock())
         # Nothing is known of the user, so the score is popularity itself, whatever weight it has beside interests.
         nobody = replace(nobody, popularity=1.0)
@@ -371,9 +396,20 @@ class Recommender:
                 score=float(np.log1p(known[item_id].counts.visits)),
                 interest=0,
                 reasons=self._reasons(known[item_id], nobody, wish),
+                propensity=propensity,
             )
-            for item_id in found
+            for item_id, propensity, _ in places
         ]
+
+    async def _like_popular(self, popular: Sequence[str], wish: Wish, exploring: Exploring) -> list[str]:
+        """Return the little-known items that are most like what is popular, by their words: all there is to go by."""
+        known = await self._library.catalogue.known(popular)
+        if not known:
+            return []
+        centre = unit(np.sum([one.vector for one in known.values()], axis=0, dtype=np.float32))
+        depth = max(self._tuned(wish).scoring.depth, wish.room)
+        query = Query(centre, (centre,), {}, 0.0, wish.filter, depth, limit=0, little_known=exploring.little_known)
+        return exploring.pool(await self._library.retriever.candidates(query))
 
     def _reasons(self, known: Known, interests: Interests, wish: Wish) -> tuple[Reason, ...]:
         if not wish.explain:

@@ -109,6 +109,16 @@ class Tally(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LittleKnown:
+    """Items that few came to."""
+
+    visits: float
+    """Fewer than these, on the scale of the counts."""
+    limit: int
+    """Of them so many."""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A question to the catalogue."""
 
@@ -130,6 +140,8 @@ class Query:
     """Item → weight of what was fitted beforehand for it as a source; a search of its own."""
     limit: int | None = None
     """Candidates wanted, the best by score; none: all that were found."""
+    little_known: LittleKnown | None = None
+    """Besides, of all that were found the best that are little known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,8 @@ class Candidate:
     """What a sequence model gives."""
     fitted: float = 0.0
     """What weights between items give."""
+    visits: float | None = None
+    """Its visits, on the scale of the counts; told where the query asks for little-known ones."""
 
     @property
     def score(self) -> float:

@@ -132,6 +132,10 @@ class Scoring:
     """0: the score alone ranks; 1: every interest gets its share of the list."""
     depth: int = within(10, 1000, 50)
     """Candidates fetched for each part of the score."""
+    explore: float = within(0, 0.5, 0.0)
+    """Share of a list's places that goes to little-known candidates; 0: the score alone decides."""
+    explore_until: float = within(0, 1_000_000, 5.0)
+    """Visits below which an item is little known."""
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -34,6 +34,9 @@ class PairCounts(Protocol):
     def flow(self, sources: sp.csr_matrix) -> Floats32:
         """Return Σ_k w_k · c_ki for rows of weighted sources: shape (rows, items) from (rows, items)."""
 
+    def into(self, target: int) -> tuple[Indices, Floats32]:
+        """Return the sources k of one target i, and c_ki, shape (n,) each."""
+
 
 class CountsAtOnce:
     """Counts of a log that goes no further.
@@ -67,6 +70,11 @@ class CountsAtOnce:
         """Return Σ_k w_k · c_ki; see ``PairCounts``."""
         found: Floats32 = (sources @ self.pairs).toarray()
         return found
+
+    def into(self, target: int) -> tuple[Indices, Floats32]:
+        """Return the sources of one target; see ``PairCounts``."""
+        column = self.pairs[:, [target]].tocoo()
+        return column.row.astype(np.int64), column.data
 
 
 def _strongest(pairs: sp.csr_matrix, width: int) -> sp.csr_matrix:
@@ -132,6 +140,11 @@ class LiveCounts:
                 targets, values = self._row(int(source))
                 found[row, targets] += weight * values
         return found
+
+    def into(self, target: int) -> tuple[Indices, Floats32]:
+        """Return the sources of one target; see ``PairCounts``."""
+        kept = self._of_target[target]
+        return np.fromiter(kept.keys(), np.int64, len(kept)), np.fromiter(kept.values(), np.float32, len(kept))
 
     def _row(self, source: int) -> tuple[Indices, Floats32]:
         if source not in self._rows:

@@ -23,8 +23,10 @@ from penchant_relevance.baselines import (
     interactions,
 )
 from penchant_relevance.counting import CountsAtOnce, LiveCounts, PairCounts
+from penchant_relevance.explaining import SAMPLE, Explaining
+from penchant_relevance.exploring import Explored
 from penchant_relevance.log import Indices, Log, lately
-from penchant_relevance.measure import Look, Model, Outcome, figures, measured
+from penchant_relevance.measure import SHOWN, Look, Model, Outcome, figures, measured
 from penchant_relevance.parts import parts
 from penchant_relevance.plans import LIVE, Plan
 from penchant_relevance.scoring import Content, Fitted, Learned, Mixture
@@ -39,6 +41,8 @@ TRAINED = "Penchant, trained"
 """With a sequence model beside the score."""
 TOGETHER = "Penchant, learned together"
 """With weights between items, fitted on the log, on top of the counts."""
+EXPLORED = "Penchant, exploring"
+"""With a share of every list given to little-known items."""
 Progress = Callable[[str, int, int], None]
 """Hears what is measured or trained, how many asks or epochs are done, and of how many."""
 Learn = Callable[[Indices], None]
@@ -99,12 +103,12 @@ class Learners:
 
 
 @contextmanager
-def needing_torch(what: str, option: str) -> Iterator[None]:
+def needing(what: str, option: str, extra: str = "torch") -> Iterator[None]:
     """Say which extra brings what cannot be imported inside the block. Raises ``InvalidSetting``."""
     try:
         yield
     except ImportError as error:
-        missing = f"{what} needs {error.name}; run pip install 'penchant[torch]', or leave it out"
+        missing = f"{what} needs {error.name}; run pip install 'penchant[{extra}]', or leave it out"
         raise InvalidSetting(missing, field=option) from error
 
 
@@ -161,8 +165,14 @@ class Evaluation:
     """The model that read the words."""
     with_together: bool = False
     """Measure the score with learned weights between items too, fitted on what comes before the asks."""
+    explore: float = 0.0
+    """Measure lists with this share of places explored too, 0–.5; 0: not."""
+    explanations: bool = False
+    """Look also whether the explanations of the score hold."""
     trained: dict[tuple[str, str], Trained] = field(default_factory=dict, init=False)
     """Variant and row → the models that ``run`` trained for it, as a service reads them."""
+    explained: dict[str, Explaining] = field(default_factory=dict, init=False)
+    """Variant → what ``run`` saw of its explanations."""
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Return figures by variant (``live``, ``frozen`` and others), model and measure.
@@ -185,6 +195,10 @@ class Evaluation:
             for name, figure in chosen.figures().items():
                 if name in outcomes:
                     found[variant][name] |= figure
+            if EXPLORED in outcomes:
+                found[variant][EXPLORED]["share"] = self.explore
+            if variant in self.explained and (seen := self.explained[variant].figures()):
+                found[variant][OURS]["explanations"] = seen
         return found
 
     def variants(self) -> dict[str, Asks]:
@@ -199,6 +213,10 @@ class Evaluation:
             name: Mixture(tuning, self.content, counts)
             for name, tuning in {OURS: self.tuning, **(parts(self.tuning, self.log) if all_models else {})}.items()
         }
+        if all_models and self.explanations:
+            every = max(1, -(-asks.size() // SAMPLE))
+            self.explained[variant] = Explaining(Mixture(self.tuning, self.content, counts), self.log, every)
+            models[OURS] = self.explained[variant]
         if chosen.sequence is not None:
             learned = self._learned(variant, asks, chosen.sequence)
             models[TRAINED] = Mixture(self.tuning, self.content, counts, learned)
@@ -206,6 +224,9 @@ class Evaluation:
             models[TOGETHER] = Mixture(
                 self.tuning, self.content, counts, fitted=self._fitted(variant, asks, chosen.together)
             )
+        if all_models and self.explore:
+            size = max(SHOWN, *(measure.size for measure in self.plan.measures))
+            models[EXPLORED] = Explored(Mixture(self.tuning, self.content, counts), self.explore, size)
         if all_models:
             models |= {"popularity": Popularity(counts), "ItemKNN": learners.item_knn()}
             if chosen.half_life is not None:
@@ -243,7 +264,7 @@ class Evaluation:
 
     def _sequence(self) -> "SequenceChoice":
         """Return for how long a sequence model does best on the validation targets, and how loud it is then."""
-        with needing_torch("a sequence model", "with_sequence"):
+        with needing("a sequence model", "with_sequence"):
             from penchant_relevance.sequence_choice import choose  # noqa: PLC0415 torch is an extra
         told = "sequence model, how long"
         heard = lambda done, total, *_: self.progress(told, done, total)  # noqa: E731 shorter than a function
@@ -257,7 +278,7 @@ class Evaluation:
 
     def _sasrec(self) -> "Choice":
         """Return the settings and epochs with which SASRec does best on the validation targets."""
-        with needing_torch("SASRec", "with_sasrec"):
+        with needing("SASRec", "with_sasrec"):
             from penchant_relevance.sasrec_choice import choose  # noqa: PLC0415 torch is an extra
         return choose(self._choosing, self.plan.measures[0], self.progress)
 

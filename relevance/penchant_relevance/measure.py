@@ -82,6 +82,8 @@ class Outcome:
     """Mean of −log₂ of the shown items' part of all visits, in bits."""
     diversity: list[float] = field(default_factory=list)
     """Mean of 1 − cosine over the pairs of shown items."""
+    fresh: list[float] = field(default_factory=list)
+    """Part of the shown items that are new ones."""
 
     def add(self, ask: Ask, found: NDArray[np.float64], shown: Sequence[int], look: Look | None = None) -> None:
         """Add an ask: the ranks of its targets from 0, and the first items of its list."""
@@ -96,14 +98,15 @@ class Outcome:
         if shown:
             part = (visits[list(shown)] + 1.0) / (visits.sum() + len(visits))
             self.novelty.append(float(-np.log2(part).mean()))
+            self.fresh.append(float((visits[list(shown)] < NEW_ITEM).mean()))
         if len(shown) > 1:
             rows = look.vectors[list(shown)]
             count = len(shown)
             self.diversity.append(float(1.0 - ((rows @ rows.T).sum() - count) / (count * (count - 1))))
 
     def looks(self) -> dict[str, float]:
-        """Return novelty and diversity, where lists were looked at."""
-        looked = {"novelty": self.novelty, "diversity": self.diversity}
+        """Return novelty, diversity and the part of new items, where lists were looked at."""
+        looked = {"novelty": self.novelty, "diversity": self.diversity, "new": self.fresh}
         return {f"{name}@{SHOWN}": float(np.mean(values)) for name, values in looked.items() if values}
 
 

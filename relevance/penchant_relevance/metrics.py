@@ -73,6 +73,11 @@ class Bootstrap:
         low, high = np.quantile(self.samples[:, column] - self.samples[:, other], (0.025, 0.975))
         return Estimate(float(self.means[column] - self.means[other]), float(low), float(high))
 
+    def ratio(self, column: int, other: int) -> Estimate:
+        """Return a column's mean over another's, which must not be 0 in any draw."""
+        low, high = np.quantile(self.samples[:, column] / self.samples[:, other], (0.025, 0.975))
+        return Estimate(float(self.means[column] / self.means[other]), float(low), float(high))
+
 
 def bootstrap(values: Floats, groups: NDArray[np.int64], seed: int = SEED, resamples: int = RESAMPLES) -> Bootstrap:
     """Resample *groups* (users), which may hold several rows of *values*, shape (rows, columns) or (rows,)."""

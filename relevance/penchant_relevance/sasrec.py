@@ -61,10 +61,12 @@ class Path:
     items: Indices
     before: Indices
     """Per item, the position of the newest item that was known before it and all that came with it; −1: none."""
+    user: int = -1
+    """Position in the log's users; −1: nobody's."""
 
     def window(self, start: int, end: int) -> "Path":
         """Return a part, which knows nothing of what is before it."""
-        return Path(self.items[start:end], np.maximum(self.before[start:end] - start, -1))
+        return Path(self.items[start:end], np.maximum(self.before[start:end] - start, -1), self.user)
 
 
 class Block(nn.Module):
@@ -246,7 +248,8 @@ def paths_of(asks: Asks, positions: Indices | None = None) -> list[Path]:
         starts = np.arange(len(kept))
         if log.baskets is not None and len(kept):
             starts[1:][np.diff(log.baskets[kept]) == 0] = 0
-        paths.append(Path(log.item[kept], np.maximum.accumulate(starts) - 1))
+        user = int(log.user[kept[0]]) if len(kept) else -1
+        paths.append(Path(log.item[kept], np.maximum.accumulate(starts) - 1, user))
     return paths
 
 

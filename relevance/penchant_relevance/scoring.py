@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from penchant_core.covisitation import aged
 from penchant_core.sequence import SequenceModel
 from penchant_core.together import reading
-from penchant_core.tuning import Tuning
+from penchant_core.tuning import Scoring, Tuning
 from penchant_core.voices import Source, voices_of
 
 from penchant_relevance.asks import Ask
@@ -57,6 +57,12 @@ class Said:
     blame: sp.csr_matrix
     """Disapproving words, shape (asks, texts)."""
 
+    @property
+    def nothing(self) -> NDArray[np.bool_]:
+        """Of whom nothing is known that speaks for anything, shape (asks,)."""
+        approving = self.items.maximum(0).getnnz(axis=1) + self.praise.getnnz(axis=1)
+        return np.asarray(approving == 0)
+
 
 def said(asks: Sequence[Ask], content: Content, tuning: Tuning) -> Said:
     """Return what the ledgers of *asks* say."""
@@ -75,6 +81,16 @@ def said(asks: Sequence[Ask], content: Content, tuning: Tuning) -> Said:
         for rows in (items, praise, blame):
             rows.end()
     return Said(items.matrix(), praise.matrix(), blame.matrix())
+
+
+def tastes(spoken: Said, content: Floats32, scoring: Scoring) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Return the signed weights of the vectors behind the content part: (asks, items) and (asks, texts).
+
+    *content*: content_k of every item as a source, shape (items,), as ``factors`` gives it.
+    """
+    dislike = np.float32(scoring.dislike)
+    items = spoken.items.maximum(0) @ sp.diags(content) + spoken.items.minimum(0) * dislike
+    return items.tocsr(), (spoken.praise * np.float32(scoring.content) + spoken.blame * dislike).tocsr()
 
 
 class _Rows:
@@ -172,15 +188,11 @@ class Mixture:
     def scores(self, asks: Sequence[Ask]) -> Floats32:
         """Return the score of every item, shape (asks, items); asks of one call share the moment of the counts."""
         scoring, counts = self.tuning.scoring, self.counts
-        content, together = factors(counts, self.tuning, asks[0].now)
         spoken = said(asks, self.content, self.tuning)
-        liked, dislike = spoken.items.maximum(0), np.float32(scoring.dislike)
-        taste = (liked @ sp.diags(content) + spoken.items.minimum(0) * dislike) @ self.content.items
-        if spoken.praise.nnz or spoken.blame.nnz:
-            words = spoken.praise * np.float32(scoring.content) + spoken.blame * dislike
-            taste = taste + words @ self.content.texts
-        found = taste @ self.content.items.T
+        found = self.taste(spoken, asks[0].now) @ self.content.items.T
         if scoring.together:
+            _, together = factors(counts, self.tuning, asks[0].now)
+            liked = spoken.items.maximum(0)
             found += counts.flow((liked @ sp.diags(together)).tocsr()) * self._against_popularity()
         if self.learned is not None and (weight := self.learned.model.about.weight * scoring.learned):
             found += np.float32(weight) * self.learned.scores(histories(asks, self.content, self.tuning))
@@ -189,9 +201,17 @@ class Mixture:
         if scoring.popularity:
             found += np.float32(scoring.popularity) * np.log1p(counts.visits)
         # Somebody of whom nothing is known gets what is popular.
-        unknown = liked.getnnz(axis=1) + spoken.praise.getnnz(axis=1) == 0
-        found[unknown] = np.log1p(counts.visits)
+        found[spoken.nothing] = np.log1p(counts.visits)
         return np.asarray(found, np.float32)
+
+    def taste(self, spoken: Said, now: int) -> Floats32:
+        """Return what the ledgers of a block say of content, shape (asks, dim): see ``Interests.content``."""
+        content, _ = factors(self.counts, self.tuning, now)
+        items, texts = tastes(spoken, content, self.tuning.scoring)
+        found = items @ self.content.items
+        if texts.nnz:
+            found = found + texts @ self.content.texts
+        return np.asarray(found)
 
     def _against_popularity(self) -> Floats32:
         visits = self.counts.visits

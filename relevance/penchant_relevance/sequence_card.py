@@ -15,7 +15,7 @@ def beside(about: About, figures: Mapping[str, Any]) -> dict[str, bytes]:
     return {
         "README.md": _card(about, figures).encode(),
         "figures.json": json.dumps(figures, indent=2, ensure_ascii=False).encode(),
-        "curves.svg": _curves(figures).encode(),
+        "curves.svg": training_curves(figures).encode(),
     }
 
 
@@ -47,7 +47,8 @@ learnt of items was learnt from users: treat it as the log is treated. `figures.
 """
 
 
-def _curves(figures: Mapping[str, Any]) -> str:
+def training_curves(figures: Mapping[str, Any]) -> str:
+    """Return losses and measures, epoch by epoch, as a picture; the epoch that was chosen is marked."""
     curve = figures["curve"]
     losses = [
         Line("trained on", [epoch["loss"] for epoch in curve], "base"),

@@ -6,6 +6,7 @@ that is worth (see ``halved``).
 """
 
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -58,11 +59,14 @@ class SequenceChoice:
     network: SequenceNetwork
     before: Indices
     """Positions of the events that ``network`` was trained on."""
+    pairs_per_second: float = 0.0
+    """Items that were asked for by what was liked before them, while it was trained."""
 
     def figures(self) -> dict[str, Any]:
         """Return all of it as it is written."""
         found = {"settings": asdict(self.settings), "curve": [asdict(epoch) for epoch in self.curve]}
-        return {"weight": self.weight, **self.verdict.figures(), **found}
+        speed = {"pairs_per_second": round(self.pairs_per_second, 1)}
+        return {"weight": self.weight, **self.verdict.figures(), **found, **speed}
 
     def fitted(self, asks: Asks, content: Content, progress: Callable[[int, int], None]) -> SequenceNetwork:
         """Return a network that is trained so on what models may see before the first of *asks*."""
@@ -95,7 +99,9 @@ def choose(
     network = fresh(content.items, paths, settings, place)
     curve: list[Epoch] = []
     at, best, kept = 0, plain, copy.deepcopy(network.state_dict())
+    pairs, seconds, begun = sum(int((path.before >= 0).sum()) for path in paths), 0.0, time.monotonic()
     for loss in epochs(network, paths, settings):
+        seconds += time.monotonic() - begun
         learnt, validation_loss = _cosines(network.eval(), sample, read, settings)
         tried = [plain, *(sample.worth(sample.scores + np.float32(weight) * learnt, measure) for weight in WEIGHTS)]
         top = int(np.argmax(tried))
@@ -106,6 +112,7 @@ def choose(
         # A model that still gets better by itself may yet become worth having.
         if len(curve) - max(at, _top(curve)) >= settings.patience:
             break
+        begun = time.monotonic()
     network.load_state_dict(kept)
     settings, weight = replace(settings, epochs=max(1, at)), curve[at - 1].weight if at else 0.0
     item_ids = [item.item_id for item in asks.log.items]
@@ -113,7 +120,8 @@ def choose(
     learners = Learners(asks, tuning)
     both = Mixture(tuning, content, learners.counts), Mixture(tuning, content, learners.counts, learned)
     verdict = judged(asks, halves, learners, both, measure)
-    return SequenceChoice(settings, weight, verdict, tuple(curve), network.eval(), asks.before())
+    speed = pairs * len(curve) / max(seconds, 1e-9)
+    return SequenceChoice(settings, weight, verdict, tuple(curve), network.eval(), asks.before(), speed)
 
 
 def _top(curve: list[Epoch]) -> int:

@@ -1,7 +1,5 @@
 """The limits of the contract on requests, enforced: protobuf in, domain values out, or ``InvalidField``."""
 
-from dataclasses import replace
-
 from penchant.v1 import recommendation_pb2
 from penchant_adapters.contract import GREATEST_PRICE, attributes, identifier, names, number, sized
 from penchant_core.errors import InvalidField
@@ -40,11 +38,6 @@ def wish(options: recommendation_pb2.ListOptions, profile: Profile | None = None
         explain=options.explain,
         profile=profile,
     )
-
-
-def roomier(wish: Wish, places: int) -> Wish:
-    """Return the wish with so many places more, for a list whose first places are taken."""
-    return replace(wish, size=wish.size + places)
 
 
 def surface(text: str) -> str:

@@ -58,7 +58,9 @@ def event(said: Event) -> event_pb2.Event:
 
 def recommendation(one: Recommended, options: recommendation_pb2.ListOptions) -> recommendation_pb2.Recommendation:
     """Return one item of a list."""
-    message = recommendation_pb2.Recommendation(item_id=one.known.item.item_id, score=one.score, interest=one.interest)
+    message = recommendation_pb2.Recommendation(
+        item_id=one.known.item.item_id, score=one.score, interest=one.interest, propensity=one.propensity
+    )
     if options.include_items:
         message.item.CopyFrom(item(one.known.item))
     if options.explain:

@@ -1,5 +1,6 @@
 """Retrieval against brute force: the same items with the same scores as scoring the whole catalogue in numpy."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -8,7 +9,7 @@ from penchant_core.counts import Change, Counts, dimension
 from penchant_core.interests import Known
 from penchant_core.model import Filter, Item
 from penchant_core.pipeline import Stores
-from penchant_core.ports import Query
+from penchant_core.ports import LittleKnown, Query
 from penchant_core.vectors import Vector, unit
 
 from tests.contract.conftest import DIM, SETTINGS, Open
@@ -157,6 +158,28 @@ async def test_one_direction_may_differ_from_the_content_that_is_scored(opened: 
         assert must <= {one.item_id for one in found} <= may
         for one in found:
             assert one.content == pytest.approx(content_of(known[one.item_id], query.content), abs=EXACT)
+
+
+async def test_little_known_candidates_come_besides_the_best_with_their_visits(opened: Open) -> None:
+    known = catalogue(4)
+    few, besides = 10.0, 0
+    async with opened() as stores:
+        await fill(stores, known)
+        for seed in SEEDS[:20]:
+            query = some_query(seed)
+            everything = await stores.retriever.candidates(query)
+            assert all(one.visits is None for one in everything)
+            order = sorted(everything, key=lambda one: -one.score)
+            best = await stores.retriever.candidates(replace(query, limit=5))
+            found = await stores.retriever.candidates(replace(query, limit=5, little_known=LittleKnown(few, 3)))
+            for one in found:
+                assert one.visits == pytest.approx(known[one.item_id].counts.visits, rel=1e-6)
+            assert [one.item_id for one in found[: len(best)]] == [one.item_id for one in best]
+            others = [one for one in order if one.item_id not in {each.item_id for each in best}]
+            little = [one.score for one in others if known[one.item_id].counts.visits < few][:3]
+            assert [one.score for one in found[len(best) :]] == pytest.approx(little, abs=EXACT)
+            besides += len(little)
+    assert besides > 20
 
 
 @pytest.mark.parametrize("reopen", [False, True])

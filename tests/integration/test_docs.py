@@ -22,6 +22,7 @@ from penchant_cli.app import app
 from typer.testing import CliRunner
 
 from tests.cluster import Cluster
+from tests.encoder_models import write_tiny_encoder
 from tests.integration.conftest import Start, Up
 from tests.tiny_models import tiny_model
 
@@ -70,6 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     lines = "".join(f"u{user},i{item},{time}\n" for user, item, time in steps)
     (here / "purchases.csv").write_text("user_id,item_id,timestamp\n" + lines)
+    write_tiny_encoder(here / "models" / "small", {word for title in titles for word in title.split()})
     return here
 
 
@@ -138,7 +140,7 @@ def test_what_the_page_on_relevance_names_is_there() -> None:
     page = (ROOT / "docs" / "relevance.md").read_text()
     told = "".join(
         CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command.split(), "--help"]).output
-        for command in ("eval", "tune", "train together", "train sequence")
+        for command in ("eval", "tune", "train together", "train sequence", "train encoder")
     )
     # Options of other commands are not spoken of.
     assert set(re.findall(r"`(--[a-z-]+)", page)) <= set(re.findall(r"--[a-z-]+", told))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penchant_bench.quality.report import SERVED
+from penchant_bench.quality.report import SERVED, explained, explored
 from penchant_cli.app import app
 from typer.testing import CliRunner
 
@@ -106,6 +106,29 @@ def test_the_service_agrees_with_the_exact_score(tmp_path: Path) -> None:
     assert served["asks"] == exact["asks"]
     for measure in ("NDCG@10", "Recall@10", "MRR@10"):
         assert served[measure]["mean"] == pytest.approx(exact[measure]["mean"], abs=0.01)
+
+
+def test_exploring_and_explanations_are_told_in_the_table_the_figures_and_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than anything was visited on this log: all is little known.
+    monkeypatch.setenv("PENCHANT_SCORING__EXPLORE_UNTIL", "1000")
+    figures, page = tmp_path / "figures.json", tmp_path / "page.html"
+    wanted = ("--explore", "0.2", "--explanations", "--json", str(figures), "--html", str(page))
+    result = evaluated("--items", "items.csv", *PURCHASES, *wanted)
+    assert result.exit_code == 0, result.output
+    models = json.loads(figures.read_bytes())["figures"]["live"]
+    assert models["Penchant, exploring"]["share"] == 0.2
+    assert models["Penchant, exploring"]["behind"]["NDCG@10"]["mean"] > 0.0
+    held = models["Penchant"]["explanations"]
+    assert held["asks"] > 0
+    told = " ".join(result.stdout.split())
+    assert explored(models) in told
+    assert explained(models) in told
+    text = page.read_text(encoding="utf-8")
+    assert "Penchant, exploring" in text
+    assert "Do the explanations hold?" in text
+    assert f"<td>{held['slope']['mean']:.4f}<small>" in text
 
 
 def test_late_shows_what_learning_later_costs(tmp_path: Path) -> None:

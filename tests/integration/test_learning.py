@@ -222,6 +222,16 @@ async def test_several_interests_are_told_apart_and_their_shares_add_up(service:
     assert served_by["phone-case"] != fruit
 
 
+async def test_a_new_item_is_in_the_next_list_of_who_likes_such_things(service: Client) -> None:
+    await service.record("u", "like", "tent")
+    await service.record("v", "like", "banana")
+    pegs = Item(item_id="pegs", title="Pegs for a light tent", categories=["outdoor"])
+    (answer,) = await service.upsert(pegs)
+    assert answer.accepted == 1
+    assert (await service.listed("u"))[0] == "pegs"
+    assert "pegs" not in await service.listed("v", page_size=3)
+
+
 async def test_an_unavailable_item_is_in_no_list_until_it_is_back(service: Client) -> None:
     await service.record("u", "like", "tent")
     assert "stove" in await service.listed("u")

@@ -65,6 +65,8 @@ def test_what_gains_something_is_written_with_a_card_its_curves_and_how_to_use_i
     assert told["kind"] == "sequence"
     assert found["clear"]
     assert found["mixed"] > found["default"] + 0.01
+    assert found["pairs_per_second"] > 0.0
+    assert found["peak_bytes"] > 2**20
     assert (model.width, len(model.arrays["items.number"])) == (64, 36)
     assert (model.about.name, model.about.weight) == ("spring", found["weight"])
     assert model.about.encoder == told["settings"]["encoder"]

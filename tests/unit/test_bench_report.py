@@ -141,6 +141,31 @@ def test_a_sequence_model_becomes_the_same_table_with_its_weight_epochs_and_time
     assert ", 61 s in all, " in text
 
 
+def test_a_fine_tuned_encoder_becomes_the_same_table_with_its_speed_and_memory(tmp_path: Path) -> None:
+    found = {
+        "halves": [30, 40],
+        "settings": {"epochs": 1},
+        "curve": [{}] * 2,
+        "measure": "NDCG@10",
+        "default": 0.1,
+        "mixed": 0.12,
+        "lead": {"mean": 0.02, "low": 0.01, "high": 0.05},
+        "better": True,
+        "clear": True,
+        "seconds": 61.4,
+        "pairs_per_second": 321.4,
+        "peak_bytes": 3 * 2**29,
+        "device": "cpu",
+    }
+    figures.write(
+        tmp_path / "a.json", figures.document("shop", "encoder", {"data": "shop", "encoder": "hf:x@1"}, found)
+    )
+    text = page(tmp_path)
+    assert "## Fine-tuned encoders" in text
+    assert "| with hf:x@1 fine-tuned, 1 of 2 epochs | 0.1200 |" in text
+    assert ", 61 s in all, 321 pairs/s on cpu, 1.5 GiB at most, " in text
+
+
 def test_a_measurement_of_the_fixed_mixture_says_so_in_its_title(tmp_path: Path) -> None:
     found = {"live": {"Penchant": model(0.07, 0.11)}}
     fixed = {**SETTINGS, "tuning": {"scoring": {"evidence": 0.0}}}

@@ -103,9 +103,10 @@ def test_novelty_and_diversity_are_as_worked_out_by_hand() -> None:
     outcome.add(ask(), np.array([0.0]), [0, 3], Look(lambda: visits, vectors))
     assert outcome.novelty == pytest.approx([(2.0 + 4.0 + 3.0) / 3.0, (2.0 + 4.0 - math.log2(9)) / 2.0])
     assert outcome.diversity == pytest.approx([1.0 - 1.4 / 3.0, 0.0], abs=1e-6)
-    assert outcome.looks() == pytest.approx(
-        {f"novelty@{SHOWN}": np.mean(outcome.novelty), f"diversity@{SHOWN}": np.mean(outcome.diversity)}
-    )
+    # Fewer than five came to all but the last.
+    assert outcome.fresh == [1.0, 0.5]
+    looked = {"novelty": outcome.novelty, "diversity": outcome.diversity, "new": outcome.fresh}
+    assert outcome.looks() == pytest.approx({f"{name}@{SHOWN}": np.mean(values) for name, values in looked.items()})
 
 
 def test_a_list_of_one_has_no_diversity_and_an_empty_one_no_novelty_either() -> None:
@@ -114,7 +115,7 @@ def test_a_list_of_one_has_no_diversity_and_an_empty_one_no_novelty_either() -> 
     outcome.add(ask(), np.array([0.0]), [], look)
     assert outcome.looks() == {}
     outcome.add(ask(), np.array([0.0]), [1], look)
-    assert list(outcome.looks()) == [f"novelty@{SHOWN}"]
+    assert list(outcome.looks()) == [f"novelty@{SHOWN}", f"new@{SHOWN}"]
 
 
 def asked_often(known: Sequence[int], ranks: Sequence[float], visits: Sequence[float] = (NEW_ITEM, 0.0)) -> Outcome:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from heapq import nlargest
 
 from penchant_core.counts import VISITS, Counts
 from penchant_core.interests import Known
@@ -16,7 +15,7 @@ from penchant_adapters.edge.itempoints import EVIDENCE, known_of
 from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
-from penchant_adapters.parts import COUNTS, LEARNED
+from penchant_adapters.parts import COUNTS, LEARNED, wanted
 from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of
 from penchant_adapters.points import META, point_id
 
@@ -103,10 +102,9 @@ class EdgeShelves:
         """Return the union of the best of each search, every score exact."""
         found = self._search.best(query, self._names)
         # Names are looked up for those that are wanted only: they cost more than finding them.
-        if query.limit is not None:
-            found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))
-        names = self._search.names([one.point for one in found])
-        return [Candidate(names[point], *parts) for point, *parts in found if point in names]
+        chosen = wanted(found, query)
+        names = self._search.names([one.point for one in chosen])
+        return [one.named(names[one.point]) for one in chosen if one.point in names]
 
     async def popular(self, only: Filter, limit: int) -> list[str]:
         """Return the most visited items, then others in the order of their points."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from heapq import nlargest
 from time import monotonic
 
 from penchant_core.counts import VISITS, Counts
@@ -15,7 +14,7 @@ from penchant_core.tuning import Covisitation
 from qdrant_client import grpc
 
 from penchant_adapters.lru import Recent
-from penchant_adapters.parts import CONTENT, COUNTS
+from penchant_adapters.parts import CONTENT, COUNTS, wanted
 from penchant_adapters.payloads import GONE, item_of
 from penchant_adapters.points import META, Sparse, number_of, point_id
 from penchant_adapters.qdrant.collection import Collection
@@ -113,10 +112,9 @@ class QdrantCatalogue:
     async def candidates(self, query: Query) -> list[Candidate]:
         """Return the union of the best of each search, every score exact."""
         found = await self._search.best(query)
-        if query.limit is not None:
-            found = nlargest(query.limit, found, key=lambda one: (one.score, one.point))
-        names = await self._search.names([one.point for one in found])
-        return [Candidate(names[point], *parts) for point, *parts in found if point in names]
+        chosen = wanted(found, query)
+        names = await self._search.names([one.point for one in chosen])
+        return [one.named(names[one.point]) for one in chosen if one.point in names]
 
     async def popular(self, only: Filter, limit: int) -> list[str]:
         """Return the most visited items, then others in the order of their points."""

@@ -26,7 +26,7 @@ from penchant_bench import figures
 from penchant_bench.quality import cold_start as colds
 from penchant_bench.quality import datasets, studies
 from penchant_bench.quality.cells import asked, cell, covered, measures
-from penchant_bench.quality.report import agreement, served
+from penchant_bench.quality.report import agreement, explained, explored, served
 from penchant_bench.quality.service import ServiceMeasurement
 from penchant_bench.quality.study import Asking
 
@@ -53,12 +53,17 @@ class Evaluation:
     """Also with no more than the newest events of who asks."""
     interests: bool = False
     """Also with one interest instead of several, and with lists shared out between several."""
+    explore: float = 0.0
+    """With this share of places explored, too; 0: not."""
+    explanations: bool = False
+    """Whether explanations hold, too."""
 
     @property
     def more_than_offline(self) -> bool:
         """Tell whether anything is wanted that only logs can be asked."""
         trained = self.with_ease or self.with_sasrec or self.with_sequence or self.with_together
-        return self.through_service or self.late or trained or self.cold_start or self.interests
+        besides = self.cold_start or self.interests or self.explanations or self.explore > 0.0
+        return self.through_service or self.late or trained or besides
 
     def of_public(self, name: str, folder: Path | None, console: Console) -> dict[str, Any]:
         """Return what is written of a public data set. Raises ``InvalidSetting`` for one that is not there."""
@@ -94,6 +99,8 @@ class Evaluation:
                 with_sequence=self.with_sequence,
                 encoder=model,
                 with_together=self.with_together,
+                explore=self.explore,
+                explanations=self.explanations,
             )
             # First: it may be that nobody can be asked.
             besides = {"cold_start": cold_start(offline)} if self.cold_start else {}
@@ -132,7 +139,8 @@ class _Bars:
 
 def table(title: str, models: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return one variant's figures by model as a table."""
-    found = _table(f"{title}: {asked(models)}, 95 % intervals", agreement(models))
+    caption = " ".join(filter(None, (agreement(models), explored(models), explained(models))))
+    found = _table(f"{title}: {asked(models)}, 95 % intervals", caption)
     for measure in [*measures(models), *covered(models)]:
         found.add_column(measure, justify="right")
     for name, figure in models.items():

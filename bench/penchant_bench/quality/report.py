@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from penchant_relevance.compressing.table import cells, header, measure_of
-from penchant_relevance.evaluation import OURS, TOGETHER, TRAINED
+from penchant_relevance.evaluation import EXPLORED, OURS, TOGETHER, TRAINED
 
 from penchant_bench.quality import cold_start
 from penchant_bench.quality.cells import asked, cell, covered, lead_of, measures
@@ -71,6 +71,30 @@ def agreement(models: Mapping[str, Mapping[str, Any]]) -> str:
     return " ".join(told)
 
 
+def explored(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what exploring costs and who gains, or nothing where it was not measured."""
+    if EXPLORED not in models:
+        return ""
+    plain, found, measure = models[OURS], models[EXPLORED], measures(models)[0]
+    cost = f"{measure} {found[measure]['mean'] / plain[measure]['mean'] - 1.0:+.1%}, " if plain[measure]["mean"] else ""
+    looks = (f"{name} {plain[name]:.1%} → {found[name]:.1%}" for name in ("new@10", "coverage@10"))
+    novelty = f"novelty@10 {plain['novelty@10']:.2f} → {found['novelty@10']:.2f} bits"
+    return f"Exploring {found['share']:g} of the places: {cost}{', '.join(looks)}, {novelty}."
+
+
+def explained(models: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how well explanations hold, or nothing where it was not measured."""
+    found = models.get(OURS, {}).get("explanations")
+    if not found:
+        return ""
+    agreed, slope = found["agreement"], found["slope"]
+    return (
+        f"Explanations of {found['asks']:,} first places: what is named first costs most when left out in "
+        f"{agreed['mean']:.0%} ({agreed['low']:.0%}–{agreed['high']:.0%}); of what is told, "
+        f"{slope['mean']:.2f} ({slope['low']:.2f}–{slope['high']:.2f}) is lost."
+    )
+
+
 def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of one measurement's file, whose kind is ``quality``."""
     settings = measurement["settings"]
@@ -106,7 +130,7 @@ def _whole(data: str, variants: Mapping[str, Mapping[str, Mapping[str, Any]]]) -
             late[variant] = models[OURS]
             continue
         yield from _compared(variant, models)
-        for remark in (agreement(models), PUBLISHED.get((data, variant), "")):
+        for remark in (agreement(models), explored(models), explained(models), PUBLISHED.get((data, variant), "")):
             if remark:
                 yield from (remark, "")
     if late:
@@ -176,7 +200,7 @@ def tuned(measurement: Mapping[str, Any]) -> Iterator[str]:
 
 
 def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the Markdown lines of one thing learnt and judged, whose kind is ``sequence`` or ``together``."""
+    """Yield the Markdown lines of one thing learnt and judged: ``encoder``, ``sequence`` or ``together``."""
     found, settings = measurement["figures"], measurement["figures"]["settings"]
     searched, judging = found["halves"]
     worth = "a clear gain" if found["clear"] else "perhaps chance" if found["better"] else "off: no gain"
@@ -186,11 +210,18 @@ def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
     yield f"| score there is | {found['default']:.4f} |"
     if measurement["kind"] == "together":
         chosen = f"weights, λ = {settings['penalty']:g}, r = {settings['rank_decay']:g}, δ = {settings['weight']:g}"
+    elif measurement["kind"] == "encoder":
+        begun = measurement["settings"]["encoder"]
+        chosen = f"{begun} fine-tuned, {settings['epochs']} of {len(found['curve'])} epochs"
     else:
         chosen = f"the model, weight {found['weight']:g}, {settings['epochs']} of {len(found['curve'])} epochs"
     yield f"| with {chosen} | {found['mixed']:.4f} |"
     yield f"| lead | {lead_of(found['lead'])} |"
     took = f"{found['seconds']:,.0f} s in all, " if "seconds" in found else ""
+    if "pairs_per_second" in found:
+        took += f"{found['pairs_per_second']:,.0f} pairs/s on {found['device']}, "
+    if found.get("peak_bytes"):
+        took += f"{found['peak_bytes'] / 2**30:.1f} GiB at most, "
     yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")
 
 

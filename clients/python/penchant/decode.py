@@ -41,6 +41,7 @@ def recommendation(message: recommendation_pb2.Recommendation) -> results.Recomm
         interest=message.interest,
         item=item(message.item) if message.HasField("item") else None,
         reasons=tuple(_reason(reason) for reason in message.explanation.reasons),
+        propensity=message.propensity,
     )
 
 

@@ -120,6 +120,8 @@ class Recommendation:
     """The stored item, when ``include_items`` was set."""
     reasons: tuple[Reason, ...] = ()
     """Why it has its score, strongest first, when ``explain`` was set."""
+    propensity: float = 0.0
+    """Probability that the item stands in this list, where the service explores; 0: it does not."""
 
 
 @dataclass(frozen=True, slots=True)

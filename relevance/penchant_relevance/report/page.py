@@ -12,7 +12,7 @@ from penchant_relevance.report import cold_start
 from penchant_relevance.report.charts import Bar, Estimate, Series, bars, figure, groups, short, style
 from penchant_relevance.report.reading import Variant, tone, variants, verdict
 from penchant_relevance.report.tables import Cell, Row, estimate, lead, settings, signed, table
-from penchant_relevance.report.words import LOOKS, MODELS, VARIANTS, VERDICTS, listed, reading
+from penchant_relevance.report.words import EXPLANATIONS, LOOKS, MODELS, VARIANTS, VERDICTS, listed, reading
 
 FEW = 300
 """Asks below which the page says that there are few."""
@@ -60,6 +60,7 @@ def _body(document: Mapping[str, Any]) -> Iterator[str]:
         yield from cold_start.section(document["cold_start"])
     yield from _late(main, others, document["settings"].get("plan", ""))
     yield from _looks(main)
+    yield from _explanations(main)
     yield reading(document["settings"].get("plan", ""))
     yield f"</main>\n<footer>{settings(document, main.chosen())}</footer>"
 
@@ -127,7 +128,9 @@ def _models(main: Variant) -> Iterator[str]:
     if leads:
         caption = "How far Penchant is ahead, over the same users, with the 95 % interval of the difference"
         yield table(caption, ["against", *main.measures], leads)
-    served = next((name for name in main.models if name != OURS and name.startswith(OURS)), None)
+    served = next(
+        (name for name in main.models if name.startswith(OURS) and name.endswith("through the service")), None
+    )
     if served:
         own, other = main.ours, main.models[served]
         apart = (f"{escape(one)} {signed(other[one]['mean'] - own[one]['mean'])}" for one in main.measures)
@@ -223,10 +226,20 @@ def _looks(main: Variant) -> Iterator[str]:
     yield "</section>"
 
 
+def _explanations(main: Variant) -> Iterator[str]:
+    found = main.ours.get("explanations")
+    if not found:
+        return
+    yield f"<section><h2>Do the explanations hold?</h2>{listed(EXPLANATIONS)}"
+    body: list[Row] = [[name, estimate(found[name])] for name in EXPLANATIONS]
+    caption = f"The first item of {found['asks']:,} lists, {found['things']:,} things left out, with 95 % intervals"
+    yield f"{table(caption, ['measure', OURS], body)}</section>"
+
+
 def _look(value: float | None, look: str) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if look.startswith("coverage") else f"{value:.2f}"
+    return f"{value:.1%}" if look.startswith(("coverage", "new")) else f"{value:.2f}"
 
 
 def _told(rows: Sequence[Bar]) -> str:

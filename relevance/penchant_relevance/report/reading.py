@@ -15,7 +15,7 @@ Verdict = Literal["better", "level", "worse"]
 _TRAINED = "SASRec"
 """A network that is trained for long is no simple baseline."""
 _POPULARITY = "popularity"
-_NO_SETTINGS = frozenset({"asks", "users", "behind", "slices", "seconds"})
+_NO_SETTINGS = frozenset({"asks", "users", "behind", "slices", "seconds", "explanations"})
 
 
 @dataclass(frozen=True)

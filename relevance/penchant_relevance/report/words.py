@@ -11,6 +11,7 @@ MODELS: Mapping[str, str] = {
     "Penchant, trained": "the score with a sequence model beside it, trained on what comes before the asks",
     "Penchant, trained, through the service": "the same from a running service",
     "Penchant, through the service": "the same from a running service: events in and lists out over gRPC",
+    "Penchant, exploring": "the same, with a share of the places of every list given to little-known items",
     "together only": "a part of it: only what people come to together",
     "text only": "a part of it: only what the items' words say",
     "with words": "the same, but what reviews say beside their stars counts too",
@@ -28,7 +29,19 @@ MODELS: Mapping[str, str] = {
 LOOKS: Mapping[str, str] = {
     "coverage": "the part of all items that came up in any list: low means that everybody sees the same few",
     "novelty": "how little known the shown items are, in bits: one more means half as often visited",
+    "new": f"the part of the places with items that fewer than {NEW_ITEM} users had come to",
     "diversity": "how unlike each other the words of the items of one list are: 0 all alike, 1 nothing in common",
+}
+
+EXPLANATIONS: Mapping[str, str] = {
+    "agreement": (
+        "how often the thing that an explanation names first is the one without which the item's score falls most, of "
+        "all that the user did: 1 always"
+    ),
+    "slope": (
+        "how much of what a thing is said to contribute is lost without it: 1 all of it; less, because what is left "
+        "then weighs more"
+    ),
 }
 
 VARIANTS: Mapping[str, Mapping[str, str]] = {

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractContextManager, aclosing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.duration_pb2 import Duration
 from penchant.v1 import recommendation_pb2, recommendation_pb2_grpc, user_pb2, user_pb2_grpc
@@ -17,6 +17,7 @@ from penchant_core.profiles import Profile
 
 from penchant_server import limits, replies
 from penchant_server.answering import Answering
+from penchant_server.explored import tell_explored
 from penchant_server.journal import Journal
 from penchant_server.live import Audience, Listener, LiveList
 from penchant_server.profiles import Profiles
@@ -96,10 +97,13 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         wish, surface = self._wish(request.options), limits.surface(request.surface)
         await self._freshness.reached(request.min_freshness, context)
         freshness = self._freshness.now(user_id)
+        wish = replace(wish, who=user_id)
         listing, model = await self._answering.recommend(user_id, wish)
+        token = attribution_token(surface, self._clock(), _label(wish.profile))
+        tell_explored(token, listing)
         return recommendation_pb2.RecommendResponse(
             recommendations=replies.recommendations(listing, request.options),
-            attribution_token=attribution_token(surface, self._clock(), _label(wish.profile)),
+            attribution_token=token,
             freshness=freshness,
             profile=_label(wish.profile),
             model=model,
@@ -213,6 +217,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         ends, profile = time.monotonic() + self._pace.max_age, live.profile
         while True:
             going_away, update = self._audience.closing or time.monotonic() >= ends, None
+            listing: list[Recommended] = []
             patience = ends - time.monotonic()
             trigger, listener.trigger = listener.trigger, None
             stale, listener.stale = listener.stale, frozenset()
@@ -238,6 +243,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 update.profile = _label(profile)
                 update.model = live.model
                 update.attribution_token = attribution_token(start.surface, self._clock(), update.profile)
+                tell_explored(update.attribution_token, listing, update.order)
                 update.going_away = going_away
                 yield update
                 # What changes meanwhile is answered by one update afterwards: the latest.
@@ -253,10 +259,10 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     async def _listing(self, user_id: str, live: LiveList) -> tuple[list[Recommended], Profile | None]:
         """Return what a stream's list is made of, and the profile that it was scored with."""
         profile = live.profile = self._profiles.newest(live.options.profile, live.profile)
-        wish = limits.wish(live.options, profile)
+        wish = replace(limits.wish(live.options, profile), who=user_id, shown=live.shown)
         with self._answering.held() as recommender:
             ledger = await recommender.ledger(user_id)
-            listing = await recommender.recommend(ledger, limits.roomier(wish, len(live.shown)))
+            listing = await recommender.recommend(ledger, wish)
             listed = {one.known.item.item_id for one in listing}
             kept = await recommender.items([item_id for item_id in live.shown if item_id not in listed])
             live.made_by(recommender.encoder_name)

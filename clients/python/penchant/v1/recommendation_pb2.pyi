@@ -149,12 +149,18 @@ class Recommendation(_message.Message):
     INTEREST_FIELD_NUMBER: _builtins.int
     ITEM_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    PROPENSITY_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """The item."""
     score: _builtins.float
     """The linear score, comparable within one list. Higher is better; may be negative."""
     interest: _builtins.int
     """Which of the user's interests it serves most, from 0, the strongest; 0 when there is only one."""
+    propensity: _builtins.float
+    """Where lists are explored (scoring.explore): the probability, over the draws, that the item stands in this list given
+    what was shown before, above 0 and at most 1. What comes of the item counts 1 / propensity times. 0: the list
+    is not explored, or the item's place is kept although it would no longer be listed.
+    """
     @_builtins.property
     def item(self) -> _catalog_pb2.Item:
         """Present when include_items was set."""
@@ -171,10 +177,11 @@ class Recommendation(_message.Message):
         interest: _builtins.int = ...,
         item: _catalog_pb2.Item | None = ...,
         explanation: Global___Explanation | None = ...,
+        propensity: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "item", b"item"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "interest", b"interest", "item", b"item", "item_id", b"item_id", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "interest", b"interest", "item", b"item", "item_id", b"item_id", "propensity", b"propensity", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
