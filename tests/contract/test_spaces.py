@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import pytest
+from penchant_adapters.copying import copy
+from penchant_adapters.copying.places import OnEdge
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.edge.store import made_with
+from penchant_adapters.settings import Settings
 from penchant_adapters.spaces import SPACES, Registered, Registry, read_registry, write_registry
 from penchant_core.errors import EncoderFailed, InvalidSetting, PenchantError, StoreMismatch
 from penchant_core.model import Event, Filter, Item
@@ -316,3 +320,25 @@ async def test_a_sequence_model_reads_the_space_of_its_encoder_and_is_silent_in_
     bound = open_edge(tmp_path, OLD.name, OLD.dim, SETTINGS, 0, trained=Trained(made))
     with pytest.raises(InvalidSetting, match="learnt with the encoder new@1"), bound:
         pass
+
+
+async def test_a_copy_has_the_space_that_answers_and_no_other(tmp_path: Path) -> None:
+    items = things(0, 30)
+    source, target = tmp_path / "source", tmp_path / "target"
+    with opened(source) as store:
+        store.see(BOTH.spaces[1])
+        both, _ = learner(store, NEW)
+        await both.learn_items(items)
+        await both.learn([liked(n, n) for n in range(10)])
+        write_registry(source, replace(BOTH, active=NEW.name, before=OLD.name))
+    settings = Settings(min_free_bytes=0)
+    for replacing in (False, True):
+        copied = await copy(OnEdge(source), OnEdge(target), settings, lambda *_: None, replacing=replacing)
+        assert (copied.model, copied.items, copied.users) == (NEW.name, 30, 10)
+        assert not (target / SPACES).exists()
+        with opened(target, NEW) as store:
+            await assert_in(store, NEW, items)
+            assert await store.users.count_lacking(NEW.name, "") == 0
+            store.see(BOTH.spaces[0])
+        # What the next copy replaces has two.
+        write_registry(target, replace(BOTH, active=NEW.name))
