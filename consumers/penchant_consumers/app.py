@@ -27,8 +27,8 @@ from penchant_adapters.telemetry.process import Telemetry, opened_telemetry
 from penchant_adapters.telemetry.timed import timed
 from penchant_adapters.trained import read_trained
 from penchant_core.errors import Unavailable
-from penchant_core.pipeline import Reader
 from penchant_core.ports import Encoder
+from penchant_core.reading import Reader
 from penchant_core.trained import Trained
 from threadpoolctl import threadpool_limits
 

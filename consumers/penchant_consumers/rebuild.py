@@ -33,8 +33,8 @@ from penchant_adapters.telemetry.metrics import Metrics
 from penchant_adapters.trained import read_trained
 from penchant_core.errors import StoreInUse
 from penchant_core.log import Checkpoint, Told
-from penchant_core.pipeline import Reader
 from penchant_core.ports import Encoder
+from penchant_core.reading import Reader
 
 from penchant_consumers.batch import Batch
 from penchant_consumers.items import ItemStage

@@ -13,8 +13,8 @@ from penchant_adapters.telemetry.metrics import Metrics
 from penchant_core.errors import PenchantError
 from penchant_core.log import Delivered, Gain, Told, UserState, UserStates, Written, folded, told
 from penchant_core.model import Event
-from penchant_core.pipeline import Reader
 from penchant_core.ports import Encoder
+from penchant_core.reading import Reader
 from penchant_core.tuning import Tuning
 
 from penchant_consumers.around import Guards, PutsAside, Tells
