@@ -133,7 +133,8 @@ class Exploring:
                 if item in pooled:
                     drawn = draws / len(pool)
                     # Not drawn, it comes by its rank if enough of those before it are drawn and make room.
-                    odds[item] += weight * (drawn + (1.0 - drawn) * _at_least(needed, len(pool) - 1, draws, before))
+                    by_rank = _at_least(needed, len(pool) - 1, draws, before) if draws < len(pool) else 0.0
+                    odds[item] += weight * (drawn + (1.0 - drawn) * by_rank)
                 else:
                     odds[item] += weight * _at_least(needed, len(pool), draws, before)
             before += item in pooled

@@ -97,8 +97,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         wish, surface = self._wish(request.options), limits.surface(request.surface)
         await self._freshness.reached(request.min_freshness, context)
         freshness = self._freshness.now(user_id)
-        wish = replace(wish, who=user_id)
-        listing, model = await self._answering.recommend(user_id, wish)
+        listing, model = await self._answering.recommend(user_id, replace(wish, who=user_id))
         token = attribution_token(surface, self._clock(), _label(wish.profile))
         tell_explored(token, listing)
         return recommendation_pb2.RecommendResponse(
