@@ -187,13 +187,15 @@ def test_make_has_the_targets_that_the_pages_name() -> None:
 
 
 def test_the_settings_file_and_the_profile_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    example, profile = blocks("docs/operating.md", "toml")
+    example, profile, exploring = blocks("docs/operating.md", "toml")
     file = tmp_path / "penchant.toml"
     file.write_text(example)
     monkeypatch.setenv("PENCHANT_CONFIG", str(file))
     settings = Settings.read()
     assert settings.tuning.weights.known("share")
     assert settings.scoring.balance == 0.2
+    file.write_text(exploring)
+    assert Settings.read().scoring.explore == 0.1
     (tmp_path / "calm.toml").write_text(profile)
     assert read_profile(tmp_path / "calm.toml", settings.tuning).weights.by_type["view"] == 0.2
 
