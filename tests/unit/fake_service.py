@@ -103,6 +103,10 @@ class Catalog(catalog_pb2_grpc.CatalogServiceServicer):
         return catalog.ListItemsResponse(items=items[first : first + size], next_page_token=more)
 
 
+MODEL = "encoder@1"
+"""What every list is made with."""
+
+
 def described(item_id: str) -> pb.Recommendation:
     return pb.Recommendation(item_id=item_id, score=len(item_id))
 
@@ -144,6 +148,7 @@ class Live:
             attribution_token=f"a{self.sequence}",
             resume_token=json.dumps([self.sequence, self.order, self.pinned]) if tokens else "",
             profile=self.profile,
+            model=MODEL,
         )
         self.snapshot = False
         return update
@@ -159,6 +164,7 @@ class Recommendations(recommendation_pb2_grpc.RecommendationServiceServicer, use
             attribution_token="a1",
             recommendations=self._list(request.options),
             profile=scored_with(request.options),
+            model=MODEL,
         )
         answer.freshness.applied_through = "f1"
         answer.freshness.age.FromTimedelta(timedelta(milliseconds=20))

@@ -151,6 +151,7 @@ async def test_lists_come_with_items_reasons_and_freshness(client: aio.Client, s
     assert [(reason.kind, reason.contribution) for reason in first.reasons] == [(ReasonKind.TOGETHER, 2.0)]
     assert listed.freshness.age == timedelta(milliseconds=20)
     assert (listed.profile, (await client.recommend("u", profile="bold")).profile) == ("", "bold@1")
+    assert listed.model == "encoder@1"
     assert await client.similar("i1") == await client.search("shoe") == (await client.recommend("u")).items
 
 

@@ -140,7 +140,7 @@ async def test_a_change_outlives_the_connection(client: aio.Client, service: Fak
         await service.restart()
         service.knowledge.push("i2")
         update = await anext(stream)
-        assert (ids(update), update.profile) == (("i2",), "bold@1")
+        assert (ids(update), update.profile, update.model) == (("i2",), "bold@1", "encoder@1")
     sizes = [opening.options.page_size for opening in service.knowledge.openings]
     assert sizes == [3, 1]
     assert service.knowledge.openings[1].options.filter.categories == ["shoes"]

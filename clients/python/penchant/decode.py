@@ -57,6 +57,7 @@ def recommendations(message: recommendation_pb2.RecommendResponse) -> results.Re
         message.attribution_token,
         freshness(message.freshness),
         message.profile,
+        message.model,
     )
 
 

@@ -92,4 +92,5 @@ class Following:
             attribution_token=message.attribution_token,
             freshness=decode.freshness(message.freshness),
             profile=message.profile,
+            model=message.model,
         )

@@ -134,6 +134,8 @@ class Recommendations:
     freshness: Freshness
     profile: str = ""
     """Profile that the list was scored with, as ``name@version``; empty: the service's own settings."""
+    model: str = ""
+    """Encoder that the list was made with; empty from a service that does not say."""
 
     def __iter__(self) -> Iterator[Recommendation]:
         return iter(self.items)
@@ -170,6 +172,8 @@ class Update:
     freshness: Freshness
     profile: str = ""
     """Profile that the list was scored with, as ``name@version``; empty: the service's own settings."""
+    model: str = ""
+    """Encoder that the list was made with; empty from a service that does not say."""
 
 
 @dataclass(frozen=True, slots=True)
