@@ -31,7 +31,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_a_recipe_is_compared_and_its_model_is_written(tmp_path: Path, model: Path) -> None:
     out, figures = tmp_path / "models" / "small", tmp_path / "figures.json"
-    recipe = "pca=16+int8+turbo8"
+    recipe = "pca=16+bfloat16+turbo8"
     given = [*files(tmp_path, circles()), "--encoder", f"hf:{model}", "--recipe", recipe]
     done = compress(*given, "--out", str(out), "--json", str(figures))
     assert done.exit_code == 0, done.output

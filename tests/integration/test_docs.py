@@ -132,7 +132,8 @@ def test_the_commands_that_measure_run_on_files(folder: Path) -> None:
         printed = run([penchant(), *words], folder)
         assert printed.strip() or "--out" in words, line
         for option in ("--html", "--json", "--out"):
-            if option in words:
+            # A folder is for a model, which is written only where it gains something.
+            if option in words and Path(words[words.index(option) + 1]).suffix:
                 assert (folder / words[words.index(option) + 1]).stat().st_size > 1_000, line
 
 
