@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from penchant_adapters.encoders import CachedEncoder, VectorFile, open_encoder
+from penchant_core.ports import Encoder
 
 from penchant_relevance.log import Log
 from penchant_relevance.scoring import Content, Floats32
@@ -36,11 +37,16 @@ async def encode_texts(
     folder.mkdir(parents=True, exist_ok=True)
     async with open_encoder(encoder) as inner, VectorFile(folder / "vectors.sqlite") as store:
         cached = CachedEncoder(inner, store)
-        parts = []
-        for start in range(0, len(texts), STEP):
-            parts.append(await cached.encode(texts[start : start + STEP]))
-            progress(min(len(texts), start + STEP), len(texts))
-        return np.concatenate(parts), cached.name
+        return await in_steps(texts, cached, progress), cached.name
+
+
+async def in_steps(texts: Sequence[str], encoder: Encoder, progress: Callable[[int, int], None]) -> Floats32:
+    """Return one unit row per text, shape (texts, dim); *progress* hears of every step."""
+    parts = []
+    for start in range(0, len(texts), STEP):
+        parts.append(await encoder.encode(texts[start : start + STEP]))
+        progress(min(len(texts), start + STEP), len(texts))
+    return np.concatenate(parts)
 
 
 def content_of(log: Log, vectors: Floats32) -> Content:

@@ -3,7 +3,7 @@
 Weights come from safetensors only and no code of the model's repository is run. Needs the extra ``penchant[torch]``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +36,17 @@ class Parts:
         """Tokens of a text that the model reads."""
         return most_tokens(self.tokenizer, self.layout, self.model.config)
 
+    @property
+    def encoder(self) -> TokenizedModel:
+        """The model as a service has it."""
+        network = TorchNetwork(self.model, self.layout.pooling)
+        return TokenizedModel(self.name, self.tokenizer, network, self.layout, self.most_tokens, self.projections)
+
+    def tokens(self, texts: Sequence[str], most: int, **given: Any) -> Any:
+        """Return the tokens of texts, *most* of each at the most; *given* as the tokenizer takes it."""
+        texts = [text.lower() for text in texts] if self.layout.lowercase else list(texts)
+        return self.tokenizer(texts, truncation=True, max_length=most, **given)
+
 
 def load_model(place: str, *, threads: int | None, device: str) -> TokenizedModel:
     """Load the model *place*: a folder, a hub name, or ``NAME@REVISION``. Raises ``InvalidSetting`` when it cannot."""
@@ -43,9 +54,7 @@ def load_model(place: str, *, threads: int | None, device: str) -> TokenizedMode
         torch.set_num_threads(threads)
     target = _device(device)
     with _usable(place):
-        parts = load_parts(place, target, _precision(target))
-        network = TorchNetwork(parts.model, parts.layout.pooling)
-        return TokenizedModel(parts.name, parts.tokenizer, network, parts.layout, parts.most_tokens, parts.projections)
+        return load_parts(place, target, _precision(target)).encoder
 
 
 def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Parts:

@@ -17,10 +17,10 @@ from penchant_core.ports import Query
 from penchant_core.tuning import Covisitation, Tuning
 from penchant_core.vectors import Matrix
 
-from penchant_relevance.asks import Ask, Asks
+from penchant_relevance.asks import Asks
 from penchant_relevance.compressing.recipes import Recipe
 from penchant_relevance.compressing.trying import Speed, tried
-from penchant_relevance.encoding import content_of
+from penchant_relevance.encoding import STEP, content_of, in_steps
 from penchant_relevance.evaluation import Learners
 from penchant_relevance.halved import worth
 from penchant_relevance.log import Log
@@ -33,8 +33,6 @@ MOST_ASKS = 3_000
 """Asks that recipes are compared on; of more, as many are drawn."""
 NEIGHBOURS = 10
 SEARCHES, DEPTH = 100, 100
-STEP = 512
-"""Texts between two reports of progress."""
 WORDS_ALONE = "text only"
 
 
@@ -75,12 +73,9 @@ def _weights(url: str) -> int | None:
 
 
 async def _encoded(url: str, texts: Sequence[str], progress: Callable[[int, int], None]) -> Matrix:
+    # Not remembered: whatever a recipe makes is gone afterwards.
     async with open_encoder(url) as encoder:
-        parts = []
-        for start in range(0, len(texts), STEP):
-            parts.append(await encoder.encode(texts[start : start + STEP]))
-            progress(min(len(texts), start + STEP), len(texts))
-    return np.concatenate(parts)
+        return await in_steps(texts, encoder, progress)
 
 
 async def _kept(log: Log, rows: Matrix, recipe: Recipe) -> tuple[Matrix, float]:
@@ -110,8 +105,7 @@ def compared(asks: Asks, tuning: Tuning, measure: Measure, rows: Sequence[Tried]
     learners = Learners(asks, tuning)
     alone = parts(tuning)[WORDS_ALONE]
     models = [Mixture(mixed, row.content, learners.counts) for row in rows for mixed in (tuning, alone)]
-    numbers = np.arange(sum(isinstance(step, Ask) for step in asks.steps()))
-    wanted = np.random.default_rng(SEED).permutation(numbers)[:MOST_ASKS]
+    wanted = np.random.default_rng(SEED).permutation(asks.size())[:MOST_ASKS]
     found = worth(asks, set(wanted.tolist()), learners, models, measure)
     first = rows[0]
     near = _neighbours(first.content.items)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from penchant_adapters.encoders.huggingface import Parts, TorchNetwork, load_parts
+from penchant_adapters.encoders.huggingface import Parts, load_parts
 from penchant_adapters.encoders.layout import Dense, written_layout
 from penchant_adapters.encoders.projection import WEIGHT, Projection
 from penchant_adapters.encoders.tokenized import TokenizedModel
@@ -17,6 +17,7 @@ from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 from safetensors.numpy import save_file
 
+from penchant_relevance.compressing.axes import longest
 from penchant_relevance.compressing.pruning import Progress, Recovery, layers_of, pruned, recovered
 from penchant_relevance.compressing.quantising import write_quantised
 from penchant_relevance.compressing.recipes import Recipe
@@ -78,14 +79,7 @@ def make(original: Original, recipe: Recipe, folder: Path, recovery: Recovery, p
 
 def _projected(parts: Parts, dim: int, texts: Sequence[str] | None) -> Parts:
     """Return the parts with a layer behind them that leaves *dim* numbers, the first or the best for *texts*."""
-    model = TokenizedModel(
-        parts.name,
-        parts.tokenizer,
-        TorchNetwork(parts.model, parts.layout.pooling),
-        parts.layout,
-        parts.most_tokens,
-        parts.projections,
-    )
+    model = parts.encoder
     if dim >= model.dim:
         raise InvalidSetting(f"{dim} is not below the {model.dim} numbers that there are", "dim")
     weight = np.eye(dim, model.dim, dtype=np.float32) if texts is None else _axes(model, texts, dim)
@@ -95,18 +89,12 @@ def _projected(parts: Parts, dim: int, texts: Sequence[str] | None) -> Parts:
 
 
 def _axes(model: TokenizedModel, texts: Sequence[str], dim: int) -> Matrix:
-    """Return the directions in which the texts' unit vectors are longest, shape (dim, numbers).
-
-    Not centred: cosines are to stay, not variances (Eckart and Young: no other *dim* keep all products as well).
-    """
-    step = model.slice_texts
-    rows = np.concatenate([model.encode(texts[start : start + step]) for start in range(0, len(texts), step)])
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    _, vectors = np.linalg.eigh(rows.T @ rows)
+    """Return the directions in which the texts' unit vectors are longest, shape (dim, numbers)."""
     if len(texts) < dim:
         raise InvalidSetting(f"{len(texts)} texts are too few to choose {dim} directions by", "pca")
-    axes: Matrix = np.ascontiguousarray(vectors[:, ::-1][:, :dim].T)
-    return axes
+    step = model.slice_texts
+    rows = np.concatenate([model.encode(texts[start : start + step]) for start in range(0, len(texts), step)])
+    return longest(rows / np.linalg.norm(rows, axis=1, keepdims=True), dim)
 
 
 def _write_layout(folder: Path, parts: Parts) -> None:

@@ -130,9 +130,8 @@ def _cut_short(text: str, chance: np.random.Generator) -> str:
 
 def _embedded(parts: Parts, texts: Sequence[str], recovery: Recovery) -> Tensor:
     """Return the unit vectors of texts, shape (B, dim)."""
-    texts = [text.lower() for text in texts] if parts.layout.lowercase else list(texts)
     limit = min(parts.most_tokens, recovery.most_tokens)
-    tokens = parts.tokenizer(texts, truncation=True, max_length=limit, padding=True, return_tensors="pt")
+    tokens = parts.tokens(texts, limit, padding=True, return_tensors="pt")
     states = parts.model(**tokens.to(parts.model.device)).last_hidden_state
     return F.normalize(pool(states, tokens["attention_mask"].to(states.device), parts.layout.pooling))
 

@@ -66,6 +66,4 @@ def write_quantised(folder: Path, parts: Parts, texts: Sequence[str]) -> None:
 
 
 def _tokens(parts: Parts, texts: Sequence[str]) -> dict[str, Tensor]:
-    texts = [text.lower() for text in texts] if parts.layout.lowercase else list(texts)
-    given = parts.tokenizer(texts, truncation=True, max_length=parts.most_tokens, padding=True, return_tensors="pt")
-    return dict(given)
+    return dict(parts.tokens(texts, parts.most_tokens, padding=True, return_tensors="pt"))

@@ -15,6 +15,7 @@ from penchant_adapters.encoders.huggingface import Parts, TorchNetwork
 from penchant_core.vectors import Matrix
 from safetensors.numpy import save_file
 
+from penchant_relevance.compressing.axes import longest
 from penchant_relevance.compressing.pruning import Progress
 
 SMOOTHING = 1e-3
@@ -38,9 +39,7 @@ def write_table(folder: Path, parts: Parts, dim: int | None, texts: Sequence[str
     table = (table - common) * weights[:, None]
     if dim is not None:
         seen = np.concatenate([each.ids for each in backend.encode_batch(list(texts), add_special_tokens=False)])
-        rows = table[seen.astype(np.int64)]
-        _, vectors = np.linalg.eigh(rows.T @ rows)
-        table = table @ vectors[:, ::-1][:, :dim]
+        table = table @ longest(table[seen.astype(np.int64)], dim).T
     save_file({"embedding.weight": np.ascontiguousarray(table, np.float32)}, folder / "model.safetensors")
     backend.save(str(folder / "tokenizer.json"))
     (folder / "modules.json").write_text(json.dumps(_MODULES, indent=2), encoding="utf-8")

@@ -11,16 +11,16 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
-from penchant_adapters.encoders.huggingface import Parts, TorchNetwork, load_parts, pool
+from penchant_adapters.encoders.huggingface import Parts, load_parts, pool
 from penchant_adapters.encoders.layout import written_layout
 from penchant_adapters.encoders.source import kind_of
-from penchant_adapters.encoders.tokenized import TokenizedModel
 from penchant_adapters.encoders.worker import MAX_CHARACTERS
 from penchant_adapters.wholefiles import write_whole
 from penchant_core.errors import InvalidSetting
@@ -93,9 +93,7 @@ class Tower:
 
     def tokens(self, texts: Sequence[str]) -> Any:
         """Return the tokens of texts, of each as many as training reads."""
-        words = [text[:MAX_CHARACTERS] for text in texts]
-        words = [text.lower() for text in words] if self.parts.layout.lowercase else words
-        return self.parts.tokenizer(words, truncation=True, max_length=self._tokens)
+        return self.parts.tokens([text[:MAX_CHARACTERS] for text in texts], self._tokens)
 
     def forward(self, tokens: Any, chosen: Sequence[int]) -> Tensor:
         """Return unit vectors (B, C) of the chosen ones of *tokens*."""
@@ -108,8 +106,7 @@ class Tower:
     def encode(self, texts: Sequence[str], told: Callable[[int, int], None] = lambda *_: None) -> Floats32:
         """Return what a service would be given for texts: unit rows (texts, C); *told* hears how many are done."""
         self.model.eval()
-        parts, network = self.parts, TorchNetwork(self.model, self.parts.layout.pooling)
-        encoder = TokenizedModel(parts.name, parts.tokenizer, network, parts.layout, parts.most_tokens)
+        encoder = replace(self.parts, model=self.model).encoder
         found = [np.empty((0, encoder.dim), np.float32)]
         for start in range(0, len(texts), STEP):
             with mixed(self.device):
