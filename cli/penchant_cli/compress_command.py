@@ -7,15 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from penchant_core.errors import InvalidSetting, PenchantError
+from penchant_core.errors import InvalidSetting
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from penchant_cli.learning import bars_on, chosen_log, settings_of, write_figures
+from penchant_cli.learning import bars_on, chosen_log, ending_in_words, settings_of, write_figures
 from penchant_cli.own_log_options import Encoder, OwnLog, reading_log, tell, writable, writable_folder
 
 if TYPE_CHECKING:
+    from penchant_core.tuning import Tuning
     from penchant_relevance.compressing.comparing import Tried
     from penchant_relevance.compressing.recipes import Recipe
     from penchant_relevance.log import Log
@@ -53,29 +54,25 @@ def compress_command(
     penchant compress … --encoder hf:models/mine --recipe layers=3+int8+turbo8 --out models/small
 
     The first compares; the second also writes the model, for PENCHANT_ENCODER=hf:models/small. Rows are measured by the
-    asks of the validation window. Another model needs another store: import again.
+    asks of the validation window. A service takes another model in
+    while it answers: penchant models.
     """
     console = Console(stderr=True)
-    try:
+    with ending_in_words("Stopped; no model was written."):
         writable(json=json)
         writable_folder(out)
         recipes = _recipes(recipe, out)
         log, plan = chosen_log(name, data, most, own)
+        tuning = _tuning(log)
         with _room(out) as room:
             rows = _rows(console, log, encoder, recipes, room, epochs, seed)
-            figures = _compared(log, plan, rows)
+            figures = _compared(log, plan, tuning, rows)
             Console().print(_table(log.name, encoder, figures))
             if json is not None:
-                write_figures(json, "compress", _described(log, encoder), {"rows": figures})
+                write_figures(json, "compress", settings_of(log, encoder, tuning), {"rows": figures})
             if out is not None:
                 _keep(room / rows[-1].recipe.model.name, out, encoder, figures[-1])
         _tell_use(rows[-1].recipe, out)
-    except PenchantError as error:
-        tell(str(error), "red")
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as stopped:
-        tell("Stopped; no model was written.")
-        raise typer.Exit(130) from stopped
 
 
 def _recipes(said: Sequence[str] | None, out: Path | None) -> "list[Recipe] | None":
@@ -114,20 +111,20 @@ def _rows(
         return carry_out(log, encoder, recipes, room, epochs=epochs, seed=seed, told=told)
 
 
-def _compared(log: "Log", plan: "Plan", rows: "list[Tried]") -> list[dict[str, Any]]:
+def _tuning(log: "Log") -> "Tuning":
+    """Return the service's tuning, before the minutes that trying takes. Raises ``InvalidSetting``."""
     from penchant_adapters.settings import Settings  # noqa: PLC0415 as above
-    from penchant_relevance.compressing.comparing import compared  # noqa: PLC0415 as above
     from penchant_relevance.log import check  # noqa: PLC0415 as above
 
     tuning = Settings.read().tuning
     check(log, tuning.weights)
+    return tuning
+
+
+def _compared(log: "Log", plan: "Plan", tuning: "Tuning", rows: "list[Tried]") -> list[dict[str, Any]]:
+    from penchant_relevance.compressing.comparing import compared  # noqa: PLC0415 as above
+
     return compared(plan.asks(log, tuning.weights, validation=True), tuning, plan.measures[0], rows)
-
-
-def _described(log: "Log", encoder: str) -> dict[str, Any]:
-    from penchant_adapters.settings import Settings  # noqa: PLC0415 as above
-
-    return settings_of(log, encoder, Settings.read().tuning)
 
 
 def _keep(made: Path, out: Path, encoder: str, figures: dict[str, Any]) -> None:
@@ -155,6 +152,6 @@ def _table(log: str, encoder: str, rows: Sequence[dict[str, Any]]) -> Table:
 def _tell_use(recipe: "Recipe", out: Path | None) -> None:
     kept = "" if recipe.vectors == "float32" else f"PENCHANT_ITEM_VECTORS={recipe.vectors} "
     if out is not None:
-        tell(f"To use it, on a store of its own: {kept}PENCHANT_ENCODER=hf:{out} penchant up")
+        tell(f"To use it, on a new store: {kept}PENCHANT_ENCODER=hf:{out} penchant up")
     else:
         tell("To write a model: the same with one --recipe and --out models/NAME")

@@ -1,11 +1,14 @@
 """What commands that learn from a log begin with: the log, its vectors, bars that show how far it is."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+from penchant_core.errors import PenchantError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +22,19 @@ if TYPE_CHECKING:
     from penchant_relevance.log import Log
     from penchant_relevance.plans import Plan
     from penchant_relevance.scoring import Content
+
+
+@contextmanager
+def ending_in_words(stopped: str) -> Iterator[None]:
+    """End the command with what went wrong, instead of a trace; on Ctrl-C, with what *stopped* says."""
+    try:
+        yield
+    except PenchantError as error:
+        tell(str(error), "red")
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as interrupt:
+        tell(stopped)
+        raise typer.Exit(130) from interrupt
 
 
 def chosen_log(name: str, data: Path | None, most: int | None, own: OwnLog) -> tuple["Log", "Plan"]:

@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from penchant_core.errors import InvalidSetting, PenchantError
+from penchant_core.errors import InvalidSetting
 from rich.console import Console
 
-from penchant_cli.learning import bars_on, chosen_log, encoded, settings_of, tell_verdict, verdict_table, write_figures
+from penchant_cli.learning import (
+    bars_on,
+    chosen_log,
+    encoded,
+    ending_in_words,
+    settings_of,
+    tell_verdict,
+    verdict_table,
+    write_figures,
+)
 from penchant_cli.own_log_options import OwnLog, reading_log, tell, writable, writable_folder
 from penchant_cli.stopping import stoppable
 
@@ -136,7 +145,7 @@ def train_encoder(
 
     console = Console(stderr=True)
     begun = time.monotonic()
-    try:
+    with ending_in_words("Stopped; no encoder was written."):
         writable(json=json)
         writable_folder(out)
         with needing("an encoder that learns", "train", "train"):
@@ -169,12 +178,6 @@ def train_encoder(
         log, plan = chosen_log(name, data, None, own)
         run = _Run(console, log, plan, encoder, settings, processes, _kept(checkpoints, out), resume, keep, out, json)
         run.whole(begun)
-    except PenchantError as error:
-        tell(str(error), "red")
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as stopped:
-        tell("Stopped; no encoder was written.")
-        raise typer.Exit(130) from stopped
 
 
 def _kept(checkpoints: Path | None, out: Path | None) -> Path | None:

@@ -5,10 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from penchant_core.errors import InvalidSetting, PenchantError
+from penchant_core.errors import InvalidSetting
 from rich.console import Console
 
-from penchant_cli.learning import bars_on, chosen_log, encoded, settings_of, tell_verdict, verdict_table, write_figures
+from penchant_cli.learning import (
+    bars_on,
+    chosen_log,
+    encoded,
+    ending_in_words,
+    settings_of,
+    tell_verdict,
+    verdict_table,
+    write_figures,
+)
 from penchant_cli.own_log_options import (
     Encoder,
     OwnLog,
@@ -66,7 +75,7 @@ def train_sequence(
 
     console = Console(stderr=True)
     begun = time.monotonic()
-    try:
+    with ending_in_words("Stopped; no model was written."):
         writable(json=json)
         writable_folder(out)
         with needing("a sequence model", "train"):
@@ -91,12 +100,6 @@ def train_sequence(
         elif choice.verdict.better or keep:
             model = _whole(console, asks, content, choice, out.resolve().name, model_name)
             _write(out, model, described | figures)
-    except PenchantError as error:
-        tell(str(error), "red")
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as stopped:
-        tell("Stopped; no model was written.")
-        raise typer.Exit(130) from stopped
 
 
 def _chosen(

@@ -6,12 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from penchant_core.errors import InvalidSetting, PenchantError
+from penchant_core.errors import InvalidSetting
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from penchant_cli.learning import bars_on, chosen_log, encoded, judged_table, settings_of, write_figures
+from penchant_cli.learning import (
+    bars_on,
+    chosen_log,
+    encoded,
+    ending_in_words,
+    judged_table,
+    settings_of,
+    write_figures,
+)
 from penchant_cli.own_log_options import (
     Encoder,
     OwnLog,
@@ -65,7 +73,7 @@ def tune_command(
     from penchant_relevance.tune import Budget, Search  # noqa: PLC0415 the command line starts without it
 
     console = Console(stderr=True)
-    try:
+    with ending_in_words("Stopped. Nothing was written."):
         _check_name(profile)
         writable(json=json, profile=profile)
         log, plan = chosen_log(name, data, most, own)
@@ -78,12 +86,6 @@ def tune_command(
             settings = settings_of(log, model, tuning) | {"budget": asdict(budget)}
             write_figures(json, "tune", settings, found.figures())
         _finish(found, search, profile)
-    except PenchantError as error:
-        tell(str(error), "red")
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as stopped:
-        tell("Stopped. Nothing was written.")
-        raise typer.Exit(130) from stopped
 
 
 def _check_name(profile: Path | None) -> None:
