@@ -24,3 +24,13 @@ def logs_as_they_were() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     logging.getLogger("aiokafka").setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks as small as tests' wait for their threads longer than they calculate, above all beside other tests."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

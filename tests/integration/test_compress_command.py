@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from penchant_cli.app import app
 from typer.testing import CliRunner
 
 from tests.encoder_models import write_tiny_encoder
 from tests.integration.test_train_together_command import circles, files
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
+def _one_thread_of_those_that_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 

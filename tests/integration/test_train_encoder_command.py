@@ -5,12 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from penchant_adapters.encoders import open_encoder
 from penchant_cli.app import app
 from penchant_relevance.encoder.checkpoint import FILE
@@ -25,12 +23,7 @@ LEARNING = ("--batch", "48", "--rate", "5e-3", "--dropout", "0", "--temperature"
 BRIEF = ("--batch", "24", "--epochs", "1", "--pairs", "100", "--rate", "1e-8")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import penchant_relevance.sequence_choice
 import pytest
-import torch
 from penchant_adapters.sequences import FILE, read_sequence_model
 from penchant_cli.app import app
 from typer.testing import CliRunner
@@ -25,12 +23,7 @@ WIDE = ("--width", "64", "--epochs", "120", "--patience", "12")
 BRIEF = ("--width", "8", "--blocks", "1", "--epochs", "1")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,7 @@ TEXTS = [
 RECOVERY = Recovery(epochs=4, batch=16, rate=2e-3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """SASRec learns what is certain, from what it may see, and the same every time."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,13 +37,7 @@ ITEMS, USERS, STEPS = 24, 120, 8
 PLANS = {kind: Plan(kind, (Measure("Recall@1"),)) for kind in ("last item", "replay")}
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small wait for their threads longer than they calculate, above all beside other tests."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def walks() -> Log:

@@ -1,6 +1,5 @@
 """A sequence model is trained on what it may see, kept where it gains something, and scores as the service does."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -28,12 +27,7 @@ SMALL = SequenceSettings(width=32, blocks=2, length=12, dropout=0.1, rate=5e-3, 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def parities(users: int = USERS) -> Log:
