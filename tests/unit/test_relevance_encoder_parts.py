@@ -111,13 +111,13 @@ def test_a_log_with_too_few_pairs_is_refused() -> None:
 
 def test_what_the_user_likes_and_what_says_the_same_is_not_held_against_the_target() -> None:
     things = [Item(item_id=f"i{n}", title=title) for n, title in enumerate(("red", "blue", "red", "old", "new", "raw"))]
-    events = [did(u, item, 10 * step + u) for u in range(40) for step, item in enumerate((0, 1, 3, 4))]
-    events += [did(u, item, 10 * step + u) for u in range(40, 80) for step, item in enumerate((2, 1, 5, 4))]
+    events = [did(u, item, 10 * step + u) for u in range(40) for step, item in enumerate((1, 0, 3, 4))]
+    events += [did(u, item, 10 * step + u) for u in range(40, 80) for step, item in enumerate((1, 2, 5, 4))]
     examples = examples_of(log_of("l", things, events))
     (everything,) = examples.epoch(0)
-    assert {0, 2} <= set(everything.items.tolist())
+    assert set(everything.items[everything.target].tolist()) == {0, 2}
     hidden = no_candidates(everything, examples)
-    seen = {0: {0, 1}, 1: {2, 1}}
+    seen = {0: {1, 0}, 1: {1, 2}}
     for row, (target, user) in enumerate(zip(everything.items[everything.target], everything.users, strict=True)):
         mine = seen[int(user >= 40)]
         same = {0: {2}, 2: {0}}.get(int(target), set())
