@@ -33,30 +33,35 @@ from tests.integration.conftest import catalogue
 
 async def test_every_service_asks_for_a_key_health_does_not_and_reflection_does(store: Path, keys: Path) -> None:
     async with guarded(store, keys) as client:
+        reflection = reflection_pb2_grpc.ServerReflectionStub(client.channel)
+        events = [Event(user_id="u", type="like", item_id="tent")]
         calls: dict[str, Callable[..., Any]] = {
             "Recommend": lambda **m: client.lists.Recommend(RecommendRequest(user_id="u"), **m),
             "ListItems": lambda **m: client.items.ListItems(ListItemsRequest(), **m),
             "GetInterests": lambda **m: client.users.GetInterests(GetInterestsRequest(user_id="u"), **m),
             "Watch": lambda **m: client.lists.WatchRecommendations(WATCH, **m).read(),
-            "RecordEvents": lambda **m: client.events.RecordEvents(
-                iter([RecordEventsRequest(events=[Event(user_id="u", type="like", item_id="tent")])]), **m
-            ).read(),
-            "UpsertItems": lambda **m: client.items.UpsertItems(
-                iter([UpsertItemsRequest(items=catalogue()[:1])]), **m
-            ).read(),
-            "Reflection": lambda **m: (
-                reflection_pb2_grpc.ServerReflectionStub(client.channel)
-                .ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), **m)
-                .read()
+        }
+        talks: dict[str, tuple[Callable[..., Any], Any]] = {
+            "RecordEvents": (client.events.RecordEvents, RecordEventsRequest(events=events)),
+            "UpsertItems": (client.items.UpsertItems, UpsertItemsRequest(items=catalogue()[:1])),
+            "Reflection": (
+                reflection.ServerReflectionInfo,
+                reflection_pb2.ServerReflectionRequest(list_services=""),
             ),
         }
-        for name, made in calls.items():
-            assert await refused(made()), name
-            assert await refused(made(metadata=bearer(WRONG))), name
+        for metadata in ((), bearer(WRONG)):
+            for name, made in calls.items():
+                assert await refused(made(metadata=metadata)), name
+            for name, (talk, _) in talks.items():
+                # Nothing is said: where a write fails as the call ends, grpc.aio puts its own status over the service's
+                # (https://github.com/grpc/grpc/issues/36066).
+                assert await refused(talk(metadata=metadata).read()), name
         told = await client.users.GetInterests(GetInterestsRequest(user_id="u"), metadata=bearer(OLD))
         assert told.event_count == 0
         for name, made in calls.items():
             assert not await refused(made(metadata=bearer(OLD))), name
+        for name, (talk, request) in talks.items():
+            assert not await refused(talk(iter([request]), metadata=bearer(OLD)).read()), name
         check = health_pb2_grpc.HealthStub(client.channel).Check(health_pb2.HealthCheckRequest())
         assert (await check).status == health_pb2.HealthCheckResponse.SERVING
 
