@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     store: str = "qdrant://127.0.0.1:6334"
     """Vector store of ``consume`` and ``serve``: ``qdrant://HOST:PORT`` (its gRPC port), ``qdrants://`` with TLS."""
     encoder: str = "builtin:"
-    """Model that reads texts: ``builtin:`` or ``hf:NAME_OR_PATH``. A store keeps to the model it was made with."""
+    """Model that reads texts: ``builtin:`` or ``hf:NAME_OR_PATH``. A store keeps to those it was given."""
+    encoders_beside: tuple[str, ...] = Field(default=(), max_length=2)
+    """Models, as in ``encoder``, whose vectors ``consume`` writes too: for another one to take over while serving."""
     encoder_threads: int | None = Field(default=None, ge=1, le=256)
     """Threads of the encoder; none: one for the built-in model, all cores for others."""
     encoder_device: str = "auto"

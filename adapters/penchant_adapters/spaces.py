@@ -31,13 +31,23 @@ class Names:
     interest: str
     """Of a user's whole interest."""
 
+    @property
+    def words(self) -> str:
+        """What the key of a user's words is called, where a user's payload has their vectors."""
+        return "words" + self.interest.removeprefix(INTEREST)
+
 
 def names_of(model: str, first: str) -> Names:
     """Return the names of an encoder's vectors in a store that the encoder *first* made."""
     if model == first:
         return Names(CONTENT, INTEREST)
-    mark = blake2b(model.encode(), digest_size=6).hexdigest()
+    mark = short(model)
     return Names(f"{CONTENT}-{mark}", f"{INTEREST}-{mark}")
+
+
+def short(model: str) -> str:
+    """Return an encoder's name as a part of other names: twelve hexadecimal digits of its hash."""
+    return blake2b(model.encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

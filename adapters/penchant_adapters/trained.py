@@ -129,8 +129,10 @@ def kind_of(name: str) -> str:
 class GivenToItems:
     """All that a service's models give items."""
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: Trained, content: str = CONTENT) -> None:
+        """*content*: the name of the vectors of words."""
         self._trained = trained
+        self.content = content
         self._all: list[Given] = []
         if trained.sequence is not None:
             self._all.append(Embeddings(trained.sequence))
@@ -140,22 +142,23 @@ class GivenToItems:
         """Kind → name of the vector, of the models that there are."""
         self.learned = self.names.get(LEARNED, "")
         """The name of the vector of embeddings; empty without a sequence model."""
-        self.described = [CONTENT, *self.names.values()]
+        self.described = [content, *self.names.values()]
         """Names of all vectors that come and go with an item's description."""
-        self.read = [CONTENT, *filter(None, [self.learned])]
+        self.read = [content, *filter(None, [self.learned])]
         """Names of those that are read to score with; weights between items stand in their model."""
 
     def without(self, kind: str) -> "GivenToItems":
         """Return what is given without one kind."""
         sequence = None if kind == LEARNED else self._trained.sequence
-        return GivenToItems(Trained(sequence, None if kind == FITTED else self._trained.together))
+        together = None if kind == FITTED else self._trained.together
+        return GivenToItems(Trained(sequence, together), self.content)
 
     def __iter__(self) -> Iterator[Given]:
         return iter(self._all)
 
     def vectors(self, items: Sequence[tuple[str, Vector]]) -> list[Vectors]:
         """Return the vectors of each item by name, its words' among them, from ids and the vectors of their words."""
-        found: list[dict[str, Vector | Sparse]] = [{CONTENT: vector} for _, vector in items]
+        found: list[dict[str, Vector | Sparse]] = [{self.content: vector} for _, vector in items]
         for each in self._all:
             for vectors, one in zip(found, each.of(items), strict=True):
                 if one is not None:

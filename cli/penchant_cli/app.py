@@ -17,6 +17,7 @@ LATER = {
     "serve": "penchant_cli.cluster_commands:serve_command",
     "keys": "penchant_cli.keys_command:app",
     "models": "penchant_cli.models_command:app",
+    "spaces": "penchant_cli.spaces_command:app",
     "topics": "penchant_cli.topics_command:app",
     "dlq": "penchant_cli.dlq_command:app",
     "copy": "penchant_cli.copy_command:copy_command",
@@ -41,6 +42,7 @@ NEEDS = {
     "dlq": ("aiokafka",),
     "copy": ("qdrant_client", "qdrant_edge"),
     "rebuild": ("aiokafka", "qdrant_client"),
+    "spaces": ("qdrant_client",),
     "eval": ("scipy", "psutil"),
     "tune": ("scipy", "optuna"),
     "train": ("scipy",),
@@ -56,7 +58,7 @@ EXTRAS = {
     "train": "relevance",
     "compress": "relevance",
     "bench": "bench",
-} | dict.fromkeys(("consume", "serve", "topics", "dlq", "copy", "rebuild"), "cluster")
+} | dict.fromkeys(("consume", "serve", "topics", "dlq", "copy", "rebuild", "spaces"), "cluster")
 """Command → the extra that brings what it needs, ``server`` for the others."""
 
 
@@ -76,6 +78,7 @@ class _Commands(TyperGroup):
             "dlq",
             "rebuild",
             "copy",
+            "spaces",
             "models",
             "keys",
             "config",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from penchant_adapters.encoders import opened_encoder
+from penchant_adapters.encoders import CachedEncoder, opened_encoder
 from penchant_adapters.kafka.connection import connected_with_patience, consumer, producer, started
 from penchant_adapters.kafka.deadletters import DeadLetters, dead_letter_producer
 from penchant_adapters.kafka.topics import Topics, check, refuse
@@ -23,15 +23,17 @@ from penchant_adapters.qdrant.items import DESCRIBED_SECONDS
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
 from penchant_adapters.settings import Settings
 from penchant_adapters.settings_groups import KafkaSettings
+from penchant_adapters.telemetry.metrics import Metrics
 from penchant_adapters.telemetry.process import Telemetry, opened_telemetry
 from penchant_adapters.telemetry.timed import timed
 from penchant_adapters.trained import read_trained
-from penchant_core.errors import Unavailable
+from penchant_core.errors import InvalidSetting, Unavailable
 from penchant_core.ports import Encoder
 from penchant_core.reading import Reader
 from penchant_core.trained import Trained
 from threadpoolctl import threadpool_limits
 
+from penchant_consumers.beside import Beside, Filling
 from penchant_consumers.guard import Guard
 from penchant_consumers.items import ItemStage
 from penchant_consumers.letters import Letters
@@ -55,16 +57,10 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(opened_telemetry(settings.telemetry, "penchant-consume"))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        encoder = await stack.enter_async_context(
-            opened_encoder(
-                settings.encoder,
-                settings.encoder_threads,
-                settings.encoder_device,
-                settings.data_dir,
-                telemetry.metrics,
-            )
-        )
-        opening = partial(_opened, settings, encoder, read_trained(settings), stack)
+        encoder = await _encoder(settings, settings.encoder, stack, telemetry.metrics)
+        # Their texts are not counted: every text would count twice.
+        others = [await _encoder(settings, url, stack, None) for url in settings.encoders_beside]
+        opening = partial(_opened, settings, encoder, others, read_trained(settings), stack)
         store = await patiently(opening, settings.kafka.start_timeout, "the store")
         store.users.prime = encoder.prime
         telemetry.metrics.running(version("penchant"), encoder.name)
@@ -72,12 +68,18 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
         refuse(await check(settings.kafka))
         writer = await stack.enter_async_context(started(producer(settings.kafka, "penchant-consume"), settings.kafka))
         undertaker = await stack.enter_async_context(started(dead_letter_producer(settings.kafka), settings.kafka))
-        builder = _Builder(settings, store, encoder, telemetry, writer, undertaker)
+        beside = [Beside(one, Reader(store.beside[one.name], one, settings.tuning)) for one in others]
+        builder = _Builder(settings, store, encoder, beside, telemetry, writer, undertaker)
         names = ("users", "items") if which == "all" else (which,)
         stages = [await builder.stage(name, stack) for name in names]
         tune_interpreter()
         telemetry.ready = lambda: next((stage.held for stage in stages if stage.held), "")
-        yield stages
+        own = Beside(encoder, Reader(store.items, encoder, settings.tuning))
+        async with asyncio.TaskGroup() as tasks:
+            filling = [tasks.create_task(Filling(store, one).run()) for one in (own, *beside)]
+            yield stages
+            for task in filling:
+                task.cancel()
         await _last_notes(builder.guards)
 
 
@@ -90,11 +92,23 @@ async def _last_notes(guards: Sequence[Guard]) -> None:
         _log.warning("the store does not take the last notes of how far the log is learnt", error=str(error))
 
 
-async def _opened(settings: Settings, encoder: Encoder, trained: Trained, stack: AsyncExitStack) -> QdrantStore:
+async def _encoder(settings: Settings, url: str, stack: AsyncExitStack, metrics: Metrics | None) -> CachedEncoder:
+    opening = opened_encoder(url, settings.encoder_threads, settings.encoder_device, settings.data_dir, metrics)
+    return await stack.enter_async_context(opening)
+
+
+async def _opened(
+    settings: Settings, encoder: Encoder, beside: Sequence[Encoder], trained: Trained, stack: AsyncExitStack
+) -> QdrantStore:
+    dims = {one.name: one.dim for one in beside}
+    if len({encoder.name, *dims}) <= len(beside):
+        raise InvalidSetting("two of the models are the same", field="encoders_beside")
     # Interests are made of items' contents, which hardly ever change; their counts are read where they are added to.
     patient = settings.qdrant.model_copy(update={"cache_seconds": DESCRIBED_SECONDS})
     return await stack.enter_async_context(
-        open_qdrant(settings.store, encoder.name, encoder.dim, settings.covisitation, patient, trained=trained)
+        open_qdrant(
+            settings.store, encoder.name, encoder.dim, settings.covisitation, patient, trained=trained, beside=dims
+        )
     )
 
 
@@ -106,6 +120,7 @@ class _Builder:
         settings: Settings,
         store: QdrantStore,
         encoder: Encoder,
+        beside: Sequence[Beside],
         telemetry: Telemetry,
         writer: AIOKafkaProducer,
         undertaker: AIOKafkaProducer,
@@ -113,6 +128,7 @@ class _Builder:
         self._settings = settings
         self._store = store
         self._encoder = encoder
+        self._beside = beside
         self._metrics = telemetry.metrics
         self._writer = writer
         self._undertaker = undertaker
@@ -141,10 +157,19 @@ class _Builder:
                 guard,
                 epochs,
                 metrics,
+                self._beside,
             )
         else:
             work = ItemStage(
-                timed(self._store.items, metrics), self._encoder, tuning, telling, letters, guard, epochs, metrics
+                timed(self._store.items, metrics),
+                self._encoder,
+                tuning,
+                telling,
+                letters,
+                guard,
+                epochs,
+                metrics,
+                self._beside,
             )
         return Stage(member, work, epochs, metrics, kafka)
 

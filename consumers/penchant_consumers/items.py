@@ -16,6 +16,7 @@ from penchant_core.tuning import Tuning
 
 from penchant_consumers.around import Guards, PutsAside, Tells
 from penchant_consumers.batch import Batch
+from penchant_consumers.beside import Beside, encoded
 from penchant_consumers.memory import Epochs, Memory
 from penchant_consumers.reading import Dead, ReadingItems, read
 from penchant_consumers.words import unreadable
@@ -53,11 +54,13 @@ class ItemStage:
         guard: Guards,
         epochs: Epochs,
         metrics: Metrics,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._topics = telling.topics
         self.topics = [telling.topics.items, telling.topics.pairs]
         self._states = states
         self._encoder = encoder
+        self._beside = beside
         self._tuning = tuning
         self._telling = telling
         self._letters = letters
@@ -94,13 +97,14 @@ class ItemStage:
                     item_id, item = one.content
                     shelved.items[partition.partition][item_id] = (one.record.offset, item)
         dead += await self._put_aside(shelved, batch)
+        # Before the batch's turn comes, and kept: encoded again when it is written they cost nothing.
+        await encoded(self._beside, [item.words for item in _described(shelved)])
         await self._letters.write(dead, self.name)
         self._outcomes.dead.inc(len(dead))
         return shelved
 
     async def _put_aside(self, shelved: Shelved, batch: Batch) -> list[Dead]:
-        items = [item for part in shelved.items.values() for _, item in part.values() if item is not None]
-        failed = await unreadable(self._encoder, (item.words for item in items))
+        failed = await unreadable(self._encoder, (item.words for item in _described(shelved)))
         if not failed:
             return []
         records = {
@@ -146,8 +150,9 @@ class ItemStage:
     async def _put(self, part: dict[str, tuple[int, Item | None]]) -> None:
         put = [(offset, item) for offset, item in part.values() if item is not None]
         if put:
-            vectors = await self._encoder.encode([item.words for _, item in put])
-            await self._states.put_items([(o, i, v) for (o, i), v in zip(put, vectors, strict=True)])
+            words = [item.words for _, item in put]
+            vectors, others = await self._encoder.encode(words), await encoded(self._beside, words)
+            await self._states.put_items([(o, i, v) for (o, i), v in zip(put, vectors, strict=True)], others)
         gone = [(offset, item_id) for item_id, (offset, item) in part.items() if item is None]
         if gone:
             await self._states.remove_items(gone)
@@ -188,3 +193,7 @@ class ItemStage:
             if partition.topic == self._topics.items
         ]
         await self._telling.tell("items", [], progress)
+
+
+def _described(shelved: Shelved) -> list[Item]:
+    return [item for part in shelved.items.values() for _, item in part.values() if item is not None]

@@ -19,6 +19,7 @@ from penchant_core.tuning import Tuning
 
 from penchant_consumers.around import Guards, PutsAside, Tells
 from penchant_consumers.batch import Batch
+from penchant_consumers.beside import Beside, encoded, read_beside
 from penchant_consumers.memory import Epochs, Memory
 from penchant_consumers.reading import Dead, ReadingEvents, read
 from penchant_consumers.words import unreadable
@@ -53,12 +54,14 @@ class UserStage:
         guard: Guards,
         epochs: Epochs,
         metrics: Metrics,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self.topics = [telling.topics.events]
         self._states = states
         self._reader = reader
         self._encoder = encoder
         self._tuning = tuning
+        self._beside = beside
         self._telling = telling
         self._letters = letters
         self._guard = guard
@@ -94,6 +97,7 @@ class UserStage:
         failed = await unreadable(self._encoder, _words(said.values()))
         if failed:
             dead += self._put_aside(said, failed, batch)
+        await encoded(self._beside, _words(said.values()))
         await self._letters.write(dead, self.name)
         self._outcomes.dead.inc(len(dead))
         return said
@@ -155,9 +159,13 @@ class UserStage:
 
     async def _write(self, changed: Mapping[str, UserState]) -> None:
         if changed:
-            wholes = await self._reader.wholes({user: state.ledger for user, state in changed.items()})
+            ledgers = {user: state.ledger for user, state in changed.items()}
+            wholes, others = await self._reader.wholes(ledgers), await read_beside(self._beside, ledgers)
             await self._states.write(
-                {user: Written(state, wholes[user].interest, wholes[user].words) for user, state in changed.items()}
+                {
+                    user: Written(state, wholes[user].interest, wholes[user].words, others[user])
+                    for user, state in changed.items()
+                }
             )
 
     async def _tell(

@@ -27,6 +27,8 @@ from penchant_core.counts import Change, Counts, changes_of
 from penchant_core.covisitation import Flow, fold
 from penchant_core.ledger import Ledger, timed
 from penchant_core.model import Event, Item
+from penchant_core.ports import NOWHERE
+from penchant_core.reading import Whole
 from penchant_core.tuning import Covisitation, Weights
 from penchant_core.vectors import Vector
 
@@ -141,6 +143,8 @@ class Written:
     """The unit vector of all that is approved of."""
     words: Mapping[str, Vector]
     """Text → unit vector, of the texts that speak: whoever reads the user needs no model for them."""
+    others: Mapping[str, Whole] = field(default_factory=dict)
+    """The same two in other spaces, by the names of their encoders; a space that is absent is to be filled in."""
 
 
 class UserStates(Protocol):
@@ -166,8 +170,13 @@ class ItemStates(Protocol):
         not have get a place for their counts, in no list.
         """
 
-    async def put_items(self, items: Sequence[tuple[int, Item, Vector]]) -> None:
-        """Add or replace (offset, item, vector), durably, each unless it is there with a later offset."""
+    async def put_items(
+        self, items: Sequence[tuple[int, Item, Vector]], others: Mapping[str, Sequence[Vector]] = NOWHERE
+    ) -> None:
+        """Add or replace (offset, item, vector), durably, each unless it is there with a later offset.
+
+        *others* are the vectors of the same items in other spaces, by the names of their encoders.
+        """
 
     async def remove_items(self, items: Sequence[tuple[int, str]]) -> None:
         """Take (offset, item id) out, durably, each unless it is there with a later offset. Counts stay."""

@@ -55,8 +55,8 @@ async def test_processes_that_make_the_store_at_once_agree_on_one(place: Place) 
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"model": "another@2"}, "made with model = 'model' and this service has 'another@2'; set model back"),
-        ({"dim": 9}, "made with dim = 8 and this service has 9; set dim back, or choose another qdrant.prefix"),
+        ({"model": "another@2"}, "made with model = 'model' and this service has 'another@2'; set encoder back"),
+        ({"dim": 9}, "made with dim = 8 and this service has 9; set encoder back"),
         ({"covisitation": replace(SETTINGS, reach=3)}, "made with covisitation = {'reach': 10"),
     ],
 )

@@ -115,7 +115,9 @@ async def test_an_item_that_is_described_anew_while_others_are_filled_gets_what_
     items[3] = thing(3, "another title")
     async with place.opened() as store:
         collection = store.generations.collection("items", None)
-        other = QdrantItems(collection, SETTINGS, place.settings(), spring if with_it else UNTRAINED)
+        other = QdrantItems(
+            collection, SETTINGS, place.settings(), store.spaces, "model", spring if with_it else UNTRAINED
+        )
 
         async def described() -> None:
             await other.put_items([(next(OFFSETS), *items[3])])
@@ -156,7 +158,8 @@ async def test_a_writer_without_the_model_is_found_out_though_it_is_slow(
             if not dies:
                 await settle(collection, GivenToItems(spring))
 
-        writer = QdrantItems(cast("Any", Slow(collection, filled, dies=dies)), SETTINGS, place.settings())
+        slow = cast("Any", Slow(collection, filled, dies=dies))
+        writer = QdrantItems(slow, SETTINGS, place.settings(), store.spaces, "model")
         items[3] = thing(3, "another title")
         with pytest.raises(KeyboardInterrupt) if dies else nullcontext():
             await writer.put_items([(next(OFFSETS), *items[3])])

@@ -30,8 +30,8 @@ from penchant_adapters.parts import CONTENT, COUNTS
 from penchant_adapters.qdrant.collection import Collection, opened_collection
 from penchant_adapters.qdrant.connection import already_exists, translating
 from penchant_adapters.qdrant.items import EVIDENCE, TOLD
-from penchant_adapters.qdrant.users import INTEREST
 from penchant_adapters.settings_groups import QdrantSettings
+from penchant_adapters.spaces import INTEREST
 
 KINDS = ("users", "items")
 _INDEXED = {

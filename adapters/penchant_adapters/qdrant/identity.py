@@ -58,12 +58,11 @@ async def identified(items: Collection) -> Identity | None:
     return None
 
 
-def agreed(found: Identity, model: str | None, dim: int | None, settings: Covisitation, prefix: str) -> None:
-    """Raise ``StoreMismatch`` where the store was made with something else; a process without a model takes any."""
-    wanted = {"layout": LAYOUT, "model": model, "dim": dim, "covisitation": asdict(settings)}
-    for name, value in wanted.items():
+def agreed(found: Identity, settings: Covisitation, prefix: str) -> None:
+    """Raise ``StoreMismatch`` where the store was made with something else than the service has."""
+    for name, value in {"layout": LAYOUT, "covisitation": asdict(settings)}.items():
         there = getattr(found, name)
-        if value is not None and there != value:
+        if there != value:
             raise StoreMismatch(
                 f"the store {prefix} was made with {name} = {there!r} and this service has {value!r}; "
                 f"set {name} back, or choose another qdrant.prefix and learn again"

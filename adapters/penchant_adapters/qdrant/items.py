@@ -51,14 +51,16 @@ class QdrantCatalogue:
         covisitation: Covisitation,
         settings: QdrantSettings,
         trained: Trained = UNTRAINED,
+        content: str = CONTENT,
     ) -> None:
+        """*content*: the name of the vectors of words, of the space that it reads in."""
         self._collection = collection
-        self._given = GivenToItems(trained)
+        self._given = GivenToItems(trained, content)
         self._covisitation = covisitation
         self._seconds = settings.cache_seconds
         self._described_seconds = max(self._seconds, DESCRIBED_SECONDS) if self._seconds else 0.0
         self._recent: Recent[str, _Read] = Recent(CACHED_ITEMS)
-        self._search = Search(collection, settings, self._given.names)
+        self._search = Search(collection, settings, {CONTENT: content, **self._given.names})
 
     async def known(self, item_ids: Sequence[str]) -> dict[str, Known]:
         """Return those of the items that are in the catalogue, as they were ``cache_seconds`` ago or later."""
@@ -125,9 +127,9 @@ class QdrantCatalogue:
         return [names[point] for point in points if point in names]
 
     def _known(self, record: Found) -> Known | None:
-        if record.payload.get("status") == GONE or CONTENT not in record.dense:
+        if record.payload.get("status") == GONE or self._given.content not in record.dense:
             return None
-        content, learned = record.dense[CONTENT], record.dense.get(self._given.learned)
+        content, learned = record.dense[self._given.content], record.dense.get(self._given.learned)
         return Known(item_of(record.payload), content, self._counts(record), learned)
 
     def _counts(self, record: Found) -> Counts:

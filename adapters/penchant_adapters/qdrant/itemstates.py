@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 
 from penchant_core.log import NOTHING, ItemCounts
 from penchant_core.model import Item
+from penchant_core.ports import NOWHERE
 from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from penchant_core.vectors import Vector
+from qdrant_client import grpc
 
 from penchant_adapters.lru import Recent
-from penchant_adapters.parts import CONTENT, COUNTS
+from penchant_adapters.parts import COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
 from penchant_adapters.points import META, Sparse, Vectors, digits, point_id
 from penchant_adapters.qdrant.collection import SLICE, Collection
-from penchant_adapters.qdrant.items import EVIDENCE, TOLD, QdrantCatalogue, told_of
+from penchant_adapters.qdrant.items import EVIDENCE, THERE, TOLD, QdrantCatalogue, told_of
 from penchant_adapters.qdrant.protocol import (
     Found,
     Operation,
@@ -29,16 +31,19 @@ from penchant_adapters.qdrant.protocol import (
     exactly,
     older,
     set_payload,
+    unwritten,
     update_vectors,
     upsert,
 )
+from penchant_adapters.qdrant.spaces import QdrantSpaces, lacking
 from penchant_adapters.qdrant.trained import miss
 from penchant_adapters.settings_groups import QdrantSettings
 from penchant_adapters.stored import StoredItem
 
+FILLED = 32
+"""Items of a page that is filled."""
 COUNTED_ITEMS = 20_000
 """Items of which it is remembered what was last written, some 4 kB each."""
-_EVERYTHING = (CONTENT, COUNTS, EVIDENCE, TOLD)
 
 
 class _Counted(NamedTuple):
@@ -49,8 +54,22 @@ class _Counted(NamedTuple):
     counts: ItemCounts
 
 
-_Entry = tuple[int, dict[str, Any], Vectors | None]
-"""(offset, payload, vectors of the description) to write; none takes them away."""
+class _Entry(NamedTuple):
+    """A description to write, or that there is none any more."""
+
+    offset: int
+    payload: dict[str, Any]
+    vectors: Vectors
+    gone: Sequence[str]
+    """Names of vectors to take away."""
+
+
+class Lacking(NamedTuple):
+    """An item without a vector in a space."""
+
+    rev: int
+    """The offset that it was described with; ``NOTHING`` where it has none."""
+    item: Item
 
 
 class QdrantItems(QdrantCatalogue):
@@ -61,9 +80,16 @@ class QdrantItems(QdrantCatalogue):
         collection: Collection,
         covisitation: Covisitation,
         settings: QdrantSettings,
+        spaces: QdrantSpaces,
+        model: str,
         trained: Trained = UNTRAINED,
+        beside: Sequence[QdrantCatalogue] = (),
     ) -> None:
-        super().__init__(collection, covisitation, settings, trained)
+        """*model*: the encoder whose space it reads in and is always given; *beside*: whoever reads in others here."""
+        super().__init__(collection, covisitation, settings, trained, spaces.names(model).content)
+        self._spaces = spaces
+        self._model = model
+        self._beside = beside
         self._last: Recent[str, tuple[int, ItemCounts]] = Recent(COUNTED_ITEMS)
         """Item → offset and counts that the store has, as far as this process knows."""
 
@@ -144,56 +170,102 @@ class QdrantItems(QdrantCatalogue):
             ),
         }
 
-    async def put_items(self, items: Sequence[tuple[int, Item, Vector]]) -> None:
-        """Add or replace items, each unless it is there with a later offset. Counts stay as they are."""
-        described = self._given.vectors([(item.item_id, vector) for _, item, vector in items])
+    async def put_items(
+        self, items: Sequence[tuple[int, Item, Vector]], others: Mapping[str, Sequence[Vector]] = NOWHERE
+    ) -> None:
+        """Add or replace items, each unless it is there with a later offset. Counts stay as they are.
+
+        *others* are the vectors of the same items in other spaces. In a space that is not among them they have none.
+        """
+        described = [dict(some) for some in self._given.vectors([(item.item_id, vector) for _, item, vector in items])]
+        for model, vectors in others.items():
+            name = self._spaces.names(model).content
+            for some, vector in zip(described, vectors, strict=True):
+                some[name] = vector
+        written = {self._model, *others}
         # Before, since this process may die after the write; after, since somebody may have begun to fill before it.
         await miss(self._collection, self._given)
-        await self._write((o, _described(item), some) for (o, item, _), some in zip(items, described, strict=True))
+        left_out = await self._spaces.miss(written)
+        await self._write(
+            _Entry(offset, _described(item), some, left_out)
+            for (offset, item, _), some in zip(items, described, strict=True)
+        )
         await miss(self._collection, self._given)
+        if late := [name for name in await self._spaces.miss(written) if name not in left_out]:
+            await self._collection.write(
+                [delete_vectors([point_id(item.item_id)], late, exactly("rev", offset)) for offset, item, _ in items]
+            )
+            await self._spaces.miss(written)
 
     async def remove_items(self, items: Sequence[tuple[int, str]]) -> None:
         """Take items out, each unless it is there with a later offset. Counts stay."""
+        names = {one.names.content for one in (await self._spaces.there()).values()}
         # One that is not there leaves its offset behind, lest a sleeper's older description bring it back.
-        await self._write((offset, _gone(item_id), None) for offset, item_id in items)
+        gone = sorted(names.union(self._given.described))
+        await self._write(_Entry(offset, _gone(item_id), {}, gone) for offset, item_id in items)
 
     async def _write(self, entries: Iterable[_Entry]) -> None:
         latest: dict[int, _Entry] = {}
-        for offset, payload, vectors in entries:
-            point = point_id(payload["id"])
-            if point not in latest or offset >= latest[point][0]:
-                latest[point] = (offset, payload | {"rev": offset}, vectors)
+        for one in entries:
+            point = point_id(one.payload["id"])
+            if point not in latest or one.offset >= latest[point].offset:
+                latest[point] = one._replace(payload=one.payload | {"rev": one.offset})
         points = list(latest)
         for start in range(0, len(points), SLICE):
             part = {point: latest[point] for point in points[start : start + SLICE]}
             await self._written(part)
-            self.forget(payload["id"] for _, payload, _ in part.values())
+            changed = [one.payload["id"] for one in part.values()]
+            for catalogue in (self, *self._beside):
+                catalogue.forget(changed)
 
     async def _written(self, entries: Mapping[int, _Entry]) -> None:
-        # Twice at most: a point that somebody made for counts since it was looked for is described in the second round.
-        for _ in range(2):
-            records = await self._collection.read(list(entries), payload=("rev",))
-            found = {record.point: _offset(record, "rev") for record in records}
-            absent = [point for point in entries if point not in found]
-            operations: list[Operation] = []
-            if absent:
-                operations.append(upsert([_whole(point, *entries[point][1:]) for point in absent], insert_only=True))
-            for point, rev in found.items():
-                if rev < entries[point][0]:
-                    operations += self._replacing(point, *entries[point])
-            await self._collection.write(operations)
-            if not absent:
-                return
+        absent = await self._written_where_there(entries, again=False)
+        if absent:
+            # A point that somebody made for counts since it was looked for is described in the second round.
+            await self._written_where_there(absent, again=True)
 
-    def _replacing(self, point: int, offset: int, payload: dict[str, Any], vectors: Vectors | None) -> list[Operation]:
-        fence = older("rev", offset)
-        gone = vectors is None
-        change = (
-            delete_vectors([point], self._given.described, fence)
-            if gone
-            else update_vectors({point: vectors or {}}, fence)
+    async def _written_where_there(self, entries: Mapping[int, _Entry], *, again: bool) -> dict[int, _Entry]:
+        """Write entries; return those that were not there."""
+        records = await self._collection.read(list(entries), payload=("rev",))
+        found = {record.point: _offset(record, "rev") for record in records}
+        absent = {point: one for point, one in entries.items() if point not in found}
+        operations: list[Operation] = []
+        if absent:
+            operations.append(
+                upsert([Point(point, one.vectors, one.payload) for point, one in absent.items()], insert_only=True)
+            )
+        for point, rev in found.items():
+            one = entries[point]
+            if rev < one.offset:
+                fence = older("rev", one.offset)
+                operations += _revectored(point, one, fence)
+                operations.append(set_payload(one.payload, [point], fence))
+            elif rev == one.offset and not again:
+                # Delivered again: whoever wrote it may have had fewer spaces, and died before it found out.
+                others = {name: vector for name, vector in one.vectors.items() if name not in self._given.described}
+                operations += _revectored(point, one._replace(vectors=others), exactly("rev", rev))
+        await self._collection.write(operations)
+        return absent
+
+    async def lacking(self, model: str, start: int | None) -> tuple[list[Lacking], int | None]:
+        """Return a page of items without a vector in a space, from a point on, and where the next page begins."""
+        name = self._spaces.names(model).content
+        condition = grpc.Filter(must_not=[*THERE.must_not, *lacking(name).must_not])
+        records, following = await self._collection.page(META + 1 if start is None else start, FILLED, condition)
+        return [Lacking(_offset(record, "rev"), item_of(record.payload)) for record in records], following
+
+    async def fill(self, model: str, items: Sequence[tuple[Lacking, Vector]]) -> None:
+        """Write vectors of items in a space, each unless it was described anew: then it has one already."""
+        name = self._spaces.names(model).content
+        await self._collection.write(
+            [
+                update_vectors(
+                    {point_id(one.item.item_id): {name: vector}},
+                    unwritten("rev") if one.rev == NOTHING else exactly("rev", one.rev),
+                )
+                for one, vector in items
+            ]
         )
-        return [change, set_payload(payload, [point], fence)]
 
     async def put_all(self, items: Sequence[StoredItem]) -> None:
         """Write items whatever is there: for copying into a store that nobody else writes to."""
@@ -214,9 +286,10 @@ class QdrantItems(QdrantCatalogue):
 
     async def all(self) -> AsyncIterator[list[StoredItem]]:
         """Yield every item, those that are gone too, in pages."""
+        everything = (self._given.content, COUNTS, EVIDENCE, TOLD)
         start: int | None = META + 1
         while start is not None:
-            records, start = await self._collection.page(start, SLICE, None, vectors=_EVERYTHING)
+            records, start = await self._collection.page(start, SLICE, None, vectors=everything)
             yield [self._read(record) for record in records]
 
     def _read(self, record: Found) -> StoredItem:
@@ -244,8 +317,9 @@ def _gone(item_id: str) -> dict[str, Any]:
     return _described(Item(item_id)) | {"status": GONE}
 
 
-def _whole(point: int, payload: dict[str, Any], vectors: Vectors | None) -> Point:
-    return Point(point, vectors or {}, payload)
+def _revectored(point: int, one: _Entry, fence: grpc.Filter) -> list[Operation]:
+    operations = [update_vectors({point: one.vectors}, fence)] if one.vectors else []
+    return operations + ([delete_vectors([point], one.gone, fence)] if one.gone else [])
 
 
 def _offset(record: Found, key: str) -> int:

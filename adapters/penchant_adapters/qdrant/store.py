@@ -1,10 +1,10 @@
 """A store on a Qdrant server, opened."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from penchant_core.errors import InvalidSetting, PenchantError, Unavailable
+from penchant_core.errors import InvalidSetting, PenchantError, StoreMismatch, Unavailable
 from penchant_core.trained import UNTRAINED, Trained
 from penchant_core.tuning import Covisitation
 from qdrant_client import AsyncQdrantClient
@@ -12,11 +12,15 @@ from qdrant_client import AsyncQdrantClient
 from penchant_adapters.qdrant.connection import connected
 from penchant_adapters.qdrant.generations import Generations
 from penchant_adapters.qdrant.identity import Identity, QdrantCheckpoints, agreed, identified, made
+from penchant_adapters.qdrant.items import QdrantCatalogue
 from penchant_adapters.qdrant.itemstates import QdrantItems
+from penchant_adapters.qdrant.spaces import QdrantSpaces, There
 from penchant_adapters.qdrant.trained import refuse_unsettled, settle
 from penchant_adapters.qdrant.users import Prime, QdrantUsers
 from penchant_adapters.settings_groups import QdrantSettings
 from penchant_adapters.trained import GivenToItems, refuse_other
+
+NONE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class QdrantStore:
     store_id: str
     """Made with the store; freshness tokens carry it."""
     model: str
+    """The encoder whose space is read, one of those that the store has."""
     dim: int
     generation: int
     """The one that was in use, or asked for, when the store was opened."""
@@ -33,6 +38,22 @@ class QdrantStore:
     items: QdrantItems
     checkpoints: QdrantCheckpoints
     generations: Generations
+    spaces: QdrantSpaces
+    beside: Mapping[str, QdrantCatalogue]
+    """Items as other spaces show them, by the names of their encoders."""
+
+
+@asynccontextmanager
+async def opened_spaces(url: str, settings: QdrantSettings) -> AsyncIterator[QdrantSpaces]:
+    """Open the spaces of the store in use, and nothing else of it. Raises ``Unavailable`` where there is none."""
+    async with connected(url, settings) as client:
+        generations = Generations(client, settings)
+        number = await generations.current()
+        items, users = (generations.collection(kind, number) for kind in ("items", "users"))
+        found = None if number is None else await identified(items)
+        if found is None:
+            raise Unavailable(f"there is no store {settings.prefix} at {url}; set store or qdrant.prefix")
+        yield QdrantSpaces(items, users, found.model, found.dim)
 
 
 @asynccontextmanager
@@ -49,15 +70,19 @@ async def open_qdrant(
     prime: Prime | None = None,
     client: AsyncQdrantClient | None = None,
     trained: Trained = UNTRAINED,
+    beside: Mapping[str, int] = NONE,
 ) -> AsyncIterator[QdrantStore]:
     """Open the store of a prefix, made on first use unless *create* is false.
 
-    Without a *model* it takes the one that the store was made with. A *generation* opens that one, whatever is in use;
-    made anew it gets the *store_id*, so that tokens stay good when it comes into use. A *client* is used instead of a
-    connection, and left open. Every item has what the *trained* models give when this returns.
+    *model* is an encoder that the store has a space of; without one it is the first whose space is whole. *beside* are
+    encoders, with their dimensions, whose spaces are read and written too, made where there are none. A *generation*
+    opens that one, whatever is in use; made anew it gets the *store_id*, so that tokens stay good when it comes into
+    use. A *client* is used instead of a connection, and left open. Every item has what the *trained* models give when
+    this returns.
 
-    Raises ``Unavailable`` when there is no server, or no store yet, or, unless it may *create*, items without what a
-    model gives, and ``StoreMismatch`` when another model, or other settings of co-visitation, made it.
+    Raises ``Unavailable`` when there is no server, or no store yet, or, unless it may *create*, items without a vector
+    of the encoder or without what a model gives, and ``StoreMismatch`` when it has no space of the encoder, or other
+    settings of co-visitation made it.
     """
     async with AsyncExitStack() as stack:
         if client is None:
@@ -71,21 +96,59 @@ async def open_qdrant(
             raise Unavailable(
                 f"there is no store {settings.prefix} at {url}; `penchant consume` makes it, or set qdrant.prefix"
             )
-        agreed(found, model, dim, covisitation, settings.prefix)
-        refuse_other(trained.sequence, found.model, found.dim)
-        items = generations.collection("items", generation)
-        given = GivenToItems(trained)
+        agreed(found, covisitation, settings.prefix)
+        items, users = (generations.collection(kind, generation) for kind in ("items", "users"))
+        spaces = QdrantSpaces(items, users, found.model, found.dim)
+        read = _chosen(await spaces.there(), model, dim, settings.prefix, whole=not create)
+        refuse_other(trained.sequence, read.model, read.dim)
+        for other, width in beside.items():
+            await spaces.add(other, width)
+        if create:
+            # Whatever this process does not write it leaves out from now on.
+            await spaces.miss({read.model, *beside})
+        catalogues = {
+            other: QdrantCatalogue(items, covisitation, settings, content=spaces.names(other).content)
+            for other in beside
+        }
+        given = GivenToItems(trained, read.names.content)
         await (settle(items, given) if create else refuse_unsettled(items, given))
         yield QdrantStore(
             store_id=found.store_id,
-            model=found.model,
-            dim=found.dim,
+            model=read.model,
+            dim=read.dim,
             generation=number,
-            users=QdrantUsers(generations.collection("users", generation), prime),
-            items=QdrantItems(items, covisitation, settings, trained),
+            users=QdrantUsers(users, spaces, read.model, prime),
+            items=QdrantItems(items, covisitation, settings, spaces, read.model, trained, list(catalogues.values())),
             checkpoints=QdrantCheckpoints(items),
             generations=generations,
+            spaces=spaces,
+            beside=catalogues,
         )
+
+
+def _chosen(there: Mapping[str, There], model: str | None, dim: int | None, prefix: str, *, whole: bool) -> There:
+    """Return the space to read in."""
+    if model is None:
+        found = next((one for one in there.values() if one.whole), None)
+        if found is None:
+            raise Unavailable(f"no model of the store {prefix} is whole yet; `penchant consume` fills them")
+        return found
+    if model not in there:
+        raise StoreMismatch(
+            f"the store {prefix} was made with model = {next(iter(there), '')!r} and this service has {model!r}; set "
+            "encoder back, or let consumers fill the new one first: encoders_beside"
+        )
+    found = there[model]
+    if dim is not None and dim != found.dim:
+        raise StoreMismatch(
+            f"the store {prefix} was made with dim = {found.dim} and this service has {dim}; set encoder back"
+        )
+    if whole and not found.whole:
+        raise Unavailable(
+            f"not every item has its vector of {model} yet; consumers with it in encoder or encoders_beside fill them: "
+            "see penchant spaces"
+        )
+    return found
 
 
 async def _made(

@@ -15,7 +15,6 @@ who could make it a 2.
 import structlog
 from penchant_core.errors import Unavailable
 
-from penchant_adapters.parts import CONTENT
 from penchant_adapters.points import META
 from penchant_adapters.qdrant.collection import SLICE, Collection
 from penchant_adapters.qdrant.items import THERE
@@ -41,7 +40,7 @@ async def settle(items: Collection, given: GivenToItems) -> None:
     for each in given:
         await _replace(items, each, marks)
         if marks.get(each.name) != WHOLE:
-            await _settle(items, each)
+            await _settle(items, each, given.content)
 
 
 async def _replace(items: Collection, given: Given, marks: dict[str, Mark]) -> None:
@@ -56,12 +55,12 @@ async def _replace(items: Collection, given: Given, marks: dict[str, Mark]) -> N
             await _mark(items, other, None)
 
 
-async def _settle(items: Collection, given: Given) -> None:
+async def _settle(items: Collection, given: Given, content: str) -> None:
     await items.create_vector(given.name, given.width)
     for _ in range(FILLS):
         await _mark(items, given.name, FILLING)
         _log.info("filling items", model=given.label)
-        there, filled = await _fill(items, given)
+        there, filled = await _fill(items, given, content)
         _log.info("filled items", model=given.label, items=filled, of=there)
         if there and not filled:
             _log.warning("the model knows none of the items", model=given.label, setting=given.setting)
@@ -74,20 +73,20 @@ async def _settle(items: Collection, given: Given) -> None:
     )
 
 
-async def _fill(items: Collection, given: Given) -> tuple[int, int]:
+async def _fill(items: Collection, given: Given, content: str) -> tuple[int, int]:
     start: int | None = META + 1
     there = filled = 0
     while start is not None:
-        found, start = await items.page(start, SLICE, THERE, payload=("id", "rev"), vectors=(CONTENT,))
-        described = [one for one in found if CONTENT in one.dense]
-        changes = _giving(described, given)
+        found, start = await items.page(start, SLICE, THERE, payload=("id", "rev"), vectors=(content,))
+        described = [one for one in found if content in one.dense]
+        changes = _giving(described, given, content)
         await items.write(changes)
         there, filled = there + len(described), filled + len(changes)
     return there, filled
 
 
-def _giving(described: list[Found], given: Given) -> list[Operation]:
-    vectors = given.of([(str(one.payload["id"]), one.dense[CONTENT]) for one in described])
+def _giving(described: list[Found], given: Given, content: str) -> list[Operation]:
+    vectors = given.of([(str(one.payload["id"]), one.dense[content]) for one in described])
     # An item that was described anew since it was read has its new vector already: not to be undone.
     return [
         update_vectors(
