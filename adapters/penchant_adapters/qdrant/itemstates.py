@@ -242,8 +242,10 @@ class QdrantItems(QdrantCatalogue):
                 operations.append(set_payload(one.payload, [point], fence))
             elif rev == one.offset and not again:
                 # Delivered again: whoever wrote it may have had fewer spaces, and died before it found out.
-                others = {name: vector for name, vector in one.vectors.items() if name not in self._given.described}
-                operations += _revectored(point, one._replace(vectors=others), exactly("rev", rev))
+                own = self._given.described
+                others = {name: vector for name, vector in one.vectors.items() if name not in own}
+                gone = [name for name in one.gone if name not in own]
+                operations += _revectored(point, one._replace(vectors=others, gone=gone), exactly("rev", rev))
         await self._collection.write(operations)
         return absent
 
