@@ -1,13 +1,18 @@
 """Carries recipes out, one after the other, on the words of a log."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penchant_adapters.encoders import open_encoder
 from penchant_core.errors import InvalidSetting
+from penchant_core.vectors import Matrix
 
-from penchant_relevance.compressing.comparing import Tried, carried_out
+from penchant_relevance.compressing.comparing import Tried, carried_out, sample_of
 from penchant_relevance.compressing.recipes import Recipe, usual
+from penchant_relevance.compressing.trying import Speed, tried, tried_beside
+from penchant_relevance.encoding import in_steps
 from penchant_relevance.log import Log
 
 if TYPE_CHECKING:  # torch is an extra
@@ -26,7 +31,8 @@ def carry_out(
     ``InvalidSetting`` where one cannot be made.
     """
     original = _original(log, url, recipes, seed)
-    rows = [_tried(log, Recipe(), url, told)]
+    reading = _Reading(log, url, told)
+    rows = [carried_out(log, Recipe(), url, *reading.by(url, Recipe()))]
     if recipes is None:
         recipes = usual(rows[0].dim, None if original is None else original.layers)
     made: dict[Recipe, tuple[str, dict[str, Any]]] = {Recipe(): (url, {})}
@@ -35,13 +41,32 @@ def carry_out(
             folder = room / recipe.model.name
             made[recipe.model] = f"hf:{folder}", _make(original, recipe.model, folder, epochs, seed, told)
         place, figures = made[recipe.model]
-        rows.append(_tried(log, recipe, place, told))
+        rows.append(carried_out(log, recipe, place, *reading.by(place, recipe)))
         rows[-1].made = figures
     return rows
 
 
-def _tried(log: Log, recipe: Recipe, url: str, told: Told) -> Tried:
-    return carried_out(log, recipe, url, lambda done, total: told(f"{recipe.name}: encoding", done, total))
+class _Reading:
+    """A log as models read it, and how fast they are beside the first; each reads it once."""
+
+    def __init__(self, log: Log, first: str, told: Told) -> None:
+        self._log, self._first, self._told = log, first, told
+        self._read: dict[str, tuple[Matrix, Speed]] = {}
+
+    def by(self, url: str, recipe: Recipe) -> tuple[Matrix, Speed]:
+        """Return the vectors of the items and then of the texts, and the speed. Raises ``EncoderFailed``."""
+        if url not in self._read:
+            rows, sample = asyncio.run(self._encoded(url, recipe.name)), sample_of(self._log)
+            self._told(f"{recipe.name}: taking the time", 0, 1)
+            speed = tried(url, sample) if url == self._first else tried_beside(self._first, url, sample)
+            self._read[url] = rows, speed
+        return self._read[url]
+
+    async def _encoded(self, url: str, name: str) -> Matrix:
+        texts = [item.words for item in self._log.items] + list(self._log.texts)
+        # Not remembered: whatever a recipe makes is gone afterwards.
+        async with open_encoder(url) as encoder:
+            return await in_steps(texts, encoder, lambda done, total: self._told(f"{name}: encoding", done, total))
 
 
 def _original(log: Log, url: str, recipes: Sequence[Recipe] | None, seed: int) -> "Original | None":

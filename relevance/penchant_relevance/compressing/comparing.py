@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from penchant_adapters.edge import open_edge
-from penchant_adapters.encoders import open_encoder
 from penchant_core.model import Filter
 from penchant_core.ports import Query
 from penchant_core.tuning import Covisitation, Tuning
@@ -19,8 +18,8 @@ from penchant_core.vectors import Matrix
 
 from penchant_relevance.asks import Asks
 from penchant_relevance.compressing.recipes import Recipe
-from penchant_relevance.compressing.trying import Speed, tried
-from penchant_relevance.encoding import STEP, content_of, in_steps
+from penchant_relevance.compressing.trying import TEXTS, Speed
+from penchant_relevance.encoding import STEP, content_of
 from penchant_relevance.evaluation import Learners
 from penchant_relevance.halved import worth
 from penchant_relevance.log import Log
@@ -52,30 +51,23 @@ class Tried:
     """Figures of its making."""
 
 
-def carried_out(log: Log, recipe: Recipe, url: str, progress: Callable[[int, int], None]) -> Tried:
-    """Read a log by the model of a URL, keep its vectors as the recipe says, and look how long that takes.
-
-    Raises ``EncoderFailed`` and ``InvalidSetting``.
-    """
-    texts = [item.words for item in log.items] + list(log.texts)
-    rows = asyncio.run(_encoded(url, texts, progress))
+def carried_out(log: Log, recipe: Recipe, url: str, rows: Matrix, speed: Speed) -> Tried:
+    """Keep vectors as a recipe says, and look how long searches take; *rows* are what the model says of a log."""
     kept, seconds = asyncio.run(_kept(log, rows[: len(log.items)], recipe))
     content = content_of(log, np.concatenate([kept, rows[len(log.items) :]]))
-    sample = np.random.default_rng(SEED).permutation(len(log.items))
-    speed = tried(url, [log.items[each].words for each in sample])
     return Tried(recipe, content, rows.shape[1], _weights(url), speed, seconds)
+
+
+def sample_of(log: Log) -> list[str]:
+    """Return texts to take the time of."""
+    drawn = np.random.default_rng(SEED).permutation(len(log.items))[:TEXTS]
+    return [log.items[each].words for each in drawn]
 
 
 def _weights(url: str) -> int | None:
     folder = Path(url.removeprefix("hf:"))
     sizes = [path.stat().st_size for pattern in ("**/*.safetensors", "openvino/*.bin") for path in folder.glob(pattern)]
     return sum(sizes) if sizes and url.startswith("hf:") else None
-
-
-async def _encoded(url: str, texts: Sequence[str], progress: Callable[[int, int], None]) -> Matrix:
-    # Not remembered: whatever a recipe makes is gone afterwards.
-    async with open_encoder(url) as encoder:
-        return await in_steps(texts, encoder, progress)
 
 
 async def _kept(log: Log, rows: Matrix, recipe: Recipe) -> tuple[Matrix, float]:
@@ -117,7 +109,7 @@ def compared(asks: Asks, tuning: Tuning, measure: Measure, rows: Sequence[Tried]
             f"{measure.name} of words alone": _figure(found, 2 * position + 1, 1),
             "same_neighbours": _shared(near, _neighbours(row.content.items)),
             "texts_per_second": row.speed.texts_per_second,
-            "times_as_fast": row.speed.texts_per_second / first.speed.texts_per_second,
+            "times_as_fast": row.speed.times_as_fast,
             "peak_bytes": row.speed.peak_bytes,
             "model_bytes": row.model_bytes,
             "vector_bytes": row.recipe.bytes_of(first.dim),
