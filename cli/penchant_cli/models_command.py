@@ -74,7 +74,7 @@ class Operator:
             translated = from_call(error)  # type: ignore[arg-type]  # it only asks for what every error has
             if isinstance(translated, penchant.Unimplemented):
                 raise penchant.Unimplemented(
-                    "this service does not change its model while it answers: behind a log, penchant rebuild does"
+                    "this service is changed by its settings, encoder and encoders_beside: see penchant spaces"
                 ) from error
             raise translated from error
 

@@ -33,6 +33,7 @@ def test_values_reach_the_settings_that_they_are_named_after(render: Render) -> 
         assert read.encoder == "hf:intfloat/multilingual-e5-small"
         assert (read.telemetry.traces, read.telemetry.log_level) == (True, "debug")
         assert (read.max_pending_events, read.shutdown_grace, read.weights) == (1_000_000, 8.0, {"share": 1.5})
+    assert (serve.encoders_beside, consume.encoders_beside) == ((), ("builtin:", "hf:BAAI/bge-m3"))
     assert serve.max_calls == 512
     assert serve.listen == "0.0.0.0:50551"
     assert not serve.access.allow_plaintext

@@ -59,6 +59,9 @@
   "TELEMETRY__LOG_LEVEL" $values.telemetry.logLevel
   "TELEMETRY__TRACES" $values.telemetry.traces.enabled
 -}}
+{{- if and $values.encoder.beside (hasPrefix "consume" (default "" .component)) }}
+{{- $_ := set $env "ENCODERS_BESIDE" (toJson $values.encoder.beside) }}
+{{- end -}}
 {{- with $values.encoder.threads }}{{ $_ := set $env "ENCODER_THREADS" . }}{{ end -}}
 {{- range include "penchant.files" . | fromYamlArray }}
 {{- $file := . -}}
