@@ -8,6 +8,7 @@ begin at different places, so hardly anything is encoded twice.
 
 import asyncio
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from penchant_consumers.words import unreadable
 
 LOOK = 10.0
 """Seconds between two looks at whether a space is still whole."""
+TELL = 30.0
+"""Seconds after which a fill says how far it is."""
 _log = structlog.get_logger()
 
 
@@ -88,9 +91,13 @@ class Filling:
                 there = await self._store.spaces.there()
                 if self._model not in there:
                     raise StoreMismatch(f"the vectors of {self._model} were deleted; start consumers without it")
-                # A first look whatever the mark says: it tells nothing of users.
-                if self._space.behind.is_set() or not there[self._model].whole or (len(there) > 1 and not looked):
-                    await self._fill([model for model in there if model != self._model])
+                if not there[self._model].whole:
+                    await self._store.spaces.begin(self._model)
+                    await self._fill(list(there))
+                    await self._store.spaces.end(self._model)
+                elif self._space.behind.is_set() or (len(there) > 1 and not looked):
+                    # A first look though every item has its vector: users may lack theirs.
+                    await self._fill(list(there))
                 self._space.peopled = looked = True
             except HELD_BY as error:
                 _log.warning("filling is held up", model=self._model, error=str(error), again_in=pause)
@@ -102,23 +109,25 @@ class Filling:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._space.behind.wait(), LOOK)
 
-    async def _fill(self, others: Sequence[str]) -> None:
+    async def _fill(self, models: Sequence[str]) -> None:
         self._space.behind.clear()
         _log.info("looking for what a model lacks", model=self._model)
-        await self._store.spaces.begin(self._model)
         items = await self._items(META + 1 + secrets.randbelow(1 << 63))
         # All of it once more: what came before the place to begin, and what was left out meanwhile.
         while more := await self._items(META + 1):
             items += more
         self._space.peopled = True
-        users = sum([await self._users(other) for other in others])
-        if await self._store.spaces.end(self._model):
-            _log.info("a model is whole", model=self._model, items=items, users=users)
+        users = sum([await self._users(other) for other in models if other != self._model])
+        _log.info("a model is whole", model=self._model, items=items, users=users)
 
     async def _items(self, start: int | None) -> int:
         """Write the vectors that items lack from a point on; return how many."""
         encoder, filled = self._space.encoder, 0
+        told = time.monotonic()
         while start is not None:
+            if time.monotonic() - told > TELL:
+                told = time.monotonic()
+                _log.info("filling a model", model=self._model, items=filled)
             page, start = await self._store.items.lacking(self._model, start)
             failed = await unreadable(encoder, [one.item.words for one in page])
             for one in page:

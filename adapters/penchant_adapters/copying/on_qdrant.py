@@ -68,7 +68,7 @@ async def qdrant_source(place: OnQdrant) -> AsyncIterator[QdrantSource]:
         async with open_qdrant(
             place.url, None, None, covisitation, place.settings, create=False, generation=generation, client=client
         ) as store:
-            origin = Origin(found.store_id, found.model, found.dim, covisitation, log=await _log(store))
+            origin = Origin(found.store_id, store.model, store.dim, covisitation, log=await _log(store))
             yield QdrantSource(store, client, origin)
 
 

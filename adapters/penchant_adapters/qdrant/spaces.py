@@ -101,10 +101,9 @@ class QdrantSpaces:
         """Say that a space is being filled."""
         await self._mark(model, FILLING)
 
-    async def end(self, model: str) -> bool:
-        """Say that it is whole, unless somebody left something out meanwhile; tell whether it is."""
+    async def end(self, model: str) -> None:
+        """Say that it is whole, unless somebody left something out meanwhile."""
         await self._items.write([set_payload(_marked(model, WHOLE), [META], exactly(_MARK + short(model), FILLING))])
-        return (await self.there())[model].whole
 
     async def miss(self, written: Names[str]) -> list[str]:
         """Say of all spaces but some that items are described without them; return the names of their vectors."""

@@ -1,6 +1,7 @@
 """Quality figures as the Markdown of the page of results."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from penchant_relevance.compressing.table import cells, header, measure_of
@@ -225,10 +226,17 @@ def judged(measurement: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", f"{measurement['when']}, {took}{measurement['machine']['cores']} cores.", "")
 
 
+def _short(encoder: str) -> str:
+    """Return an encoder's URL without the folders around a model's."""
+    scheme, _, place = encoder.partition(":")
+    path = Path(place)
+    return f"{scheme}:{'/'.join(path.parts[-2:])}" if path.is_absolute() else encoder
+
+
 def compressed(measurement: Mapping[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of a comparison of recipes."""
     rows, settings = measurement["figures"]["rows"], measurement["settings"]
-    yield from (f"### {settings['data']}, {settings['encoder']}", "")
+    yield from (f"### {settings['data']}, {_short(settings['encoder'])}", "")
     yield f"{rows[0]['asks']:,} asks of the validation window; below the first row, what each recipe costs and saves."
     names = header(measure_of(rows[0]))
     yield from ("", f"| {' | '.join(names)} |", f"|---|{'--:|' * (len(names) - 1)}")

@@ -4,8 +4,6 @@ Two models take turns, each in its process, so that whatever else the machine do
 """
 
 import asyncio
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +13,8 @@ from multiprocessing import get_context
 
 import numpy as np
 from penchant_adapters.encoders import WorkerEncoder, open_encoder
+
+from penchant_relevance.memory import peak_bytes_of_process
 
 TEXTS, ROUNDS = 400, 5
 """Texts that are encoded at once, and how often by turns."""
@@ -96,8 +96,7 @@ def _encode() -> float:
 
 
 def _greatest() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak << 10
+    return peak_bytes_of_process()
 
 
 def _close() -> None:
