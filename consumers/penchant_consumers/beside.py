@@ -92,9 +92,9 @@ class Filling:
                 if self._model not in there:
                     raise StoreMismatch(f"the vectors of {self._model} were deleted; start consumers without it")
                 if not there[self._model].whole:
-                    await self._store.spaces.begin(self._model)
+                    filling = await self._store.spaces.begin(self._model)
                     await self._fill(list(there))
-                    await self._store.spaces.end(self._model)
+                    await self._store.spaces.end(self._model, filling)
                 elif self._space.behind.is_set() or (len(there) > 1 and not looked):
                     # A first look though every item has its vector: users may lack theirs.
                     await self._fill(list(there))

@@ -236,3 +236,14 @@ async def test_a_model_is_deleted_when_no_consumer_writes_it_any_more_the_first_
         await fill(store, *spaces(store, OLD))
         async with opened(place, OLD, create=False) as server:
             await assert_answers_by(server, OLD, [*items, thing(COUNT)])
+
+
+async def test_who_began_to_fill_last_says_that_a_space_is_whole(place: Place) -> None:
+    async with opened(place, OLD, NEW) as store, opened(place, OLD) as early:
+        first = await store.spaces.begin(NEW.name)
+        await put(early, OLD, [thing(1)])
+        last = await store.spaces.begin(NEW.name)
+        await store.spaces.end(NEW.name, first)
+        assert not (await store.spaces.there())[NEW.name].whole
+        await store.spaces.end(NEW.name, last)
+        assert (await store.spaces.there())[NEW.name].whole

@@ -3,7 +3,7 @@
 The encoder that made the store has the names that vectors always had; another one's are told by its name
 (``penchant_adapters.spaces``). The meta point says of every space, of the first only once it was left out::
 
-    0   being filled
+    <0  being filled; a number drawn by who began last
     1   every item has its vector
     2   not every item, or not yet: one was described by a writer without the encoder
     3   its vectors were deleted
@@ -12,7 +12,8 @@ A writer without the encoder takes an item's vector away, since it is of other w
 looked for, and is made good by whoever has the encoder, whenever that is.
 """
 
-from collections.abc import Collection as Names
+import secrets
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from penchant_core.errors import InvalidField
@@ -21,9 +22,8 @@ from qdrant_client import grpc
 from penchant_adapters.points import META
 from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.protocol import exactly, set_payload
-from penchant_adapters.qdrant.trained import FILLING, MISSED, WHOLE
-from penchant_adapters.spaces import Names as VectorNames
-from penchant_adapters.spaces import names_of, short
+from penchant_adapters.qdrant.trained import MISSED, WHOLE
+from penchant_adapters.spaces import Names, names_of, short
 
 DELETED = 3
 _MARK, _MODEL, _DIM = "space-", "model-", "dim-"
@@ -37,7 +37,7 @@ class There:
     model: str
     dim: int
     mark: int
-    names: VectorNames
+    names: Names
 
     @property
     def whole(self) -> bool:
@@ -54,7 +54,7 @@ class QdrantSpaces:
         """The encoder that made the store."""
         self._dim = dim
 
-    def names(self, model: str) -> VectorNames:
+    def names(self, model: str) -> Names:
         """Return what the vectors of an encoder are called."""
         return names_of(model, self.first)
 
@@ -97,15 +97,17 @@ class QdrantSpaces:
         await self._items.delete_vector(names.content)
         await self._users.delete_vector(names.interest)
 
-    async def begin(self, model: str) -> None:
-        """Say that a space is being filled."""
-        await self._mark(model, FILLING)
+    async def begin(self, model: str) -> int:
+        """Say that a space is being filled; return what to end it with."""
+        filling = -1 - secrets.randbelow(1 << 31)
+        await self._mark(model, filling)
+        return filling
 
-    async def end(self, model: str) -> None:
-        """Say that it is whole, unless somebody left something out meanwhile."""
-        await self._items.write([set_payload(_marked(model, WHOLE), [META], exactly(_MARK + short(model), FILLING))])
+    async def end(self, model: str, filling: int) -> None:
+        """Say that it is whole, unless somebody left something out meanwhile, or began to fill later."""
+        await self._items.write([set_payload(_marked(model, WHOLE), [META], exactly(_MARK + short(model), filling))])
 
-    async def miss(self, written: Names[str]) -> list[str]:
+    async def miss(self, written: AbstractSet[str]) -> list[str]:
         """Say of all spaces but some that items are described without them; return the names of their vectors."""
         others = {model: one for model, one in (await self.there()).items() if model not in written}
         for model, one in others.items():
