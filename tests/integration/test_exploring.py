@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from penchant import decode
 from penchant.v1.recommendation_pb2 import Recommendation, RecommendResponse, SearchItemsRequest, SimilarItemsRequest
 from penchant_adapters.attribution import attributed_request
@@ -51,8 +52,10 @@ async def test_everybodys_places_are_explored_within_bounds_and_their_propensiti
 ) -> None:
     odds: dict[str, float] = {}
     for n in range(60):
-        for item_id in likes:
-            await bold.record(f"u{n}", "like", item_id)
+        for second, item_id in enumerate(likes):
+            # Likes of one moment would count alike, and whether two fall into one is chance.
+            at = Timestamp(seconds=1_780_000_000 + second)
+            await bold.record(f"u{n}", "like", item_id, occurred_at=at)
     lists = [told((await bold.recommend(f"u{n}", page_size=SIZE)).recommendations) for n in range(60)]
     for listed in lists:
         assert len(listed) == SIZE
