@@ -144,33 +144,12 @@ class _Builder:
         letters = Letters(DeadLetters(self._undertaker, kafka), metrics)
         member = await stack.enter_async_context(started(_member(kafka, name), kafka))
         items = timed(self._store.items, metrics)
+        around = (self._encoder, tuning, telling, letters, guard, epochs, metrics, self._beside)
         work: UserStage | ItemStage
         if name == "users":
-            reader = Reader(items, self._encoder, tuning)
-            work = UserStage(
-                timed(self._store.users, metrics),
-                reader,
-                self._encoder,
-                tuning,
-                telling,
-                letters,
-                guard,
-                epochs,
-                metrics,
-                self._beside,
-            )
+            work = UserStage(timed(self._store.users, metrics), Reader(items, self._encoder, tuning), *around)
         else:
-            work = ItemStage(
-                timed(self._store.items, metrics),
-                self._encoder,
-                tuning,
-                telling,
-                letters,
-                guard,
-                epochs,
-                metrics,
-                self._beside,
-            )
+            work = ItemStage(items, *around)
         return Stage(member, work, epochs, metrics, kafka)
 
 

@@ -12,6 +12,8 @@ from penchant_adapters.settings_groups import QdrantSettings
 
 SLICE = 128
 """Points read or written in one request: a few milliseconds of the event loop."""
+FILLED = 32
+"""Points of a page that is filled: each of them may cost an encoder some milliseconds."""
 
 _ORDERINGS = {"weak": grpc.Weak, "medium": grpc.Medium, "strong": grpc.Strong}
 _CONSISTENCIES = {"majority": grpc.Majority, "quorum": grpc.Quorum, "all": grpc.All}

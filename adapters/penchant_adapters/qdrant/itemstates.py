@@ -21,7 +21,7 @@ from penchant_adapters.lru import Recent
 from penchant_adapters.parts import COUNTS
 from penchant_adapters.payloads import GONE, item_of, item_payload
 from penchant_adapters.points import META, Sparse, Vectors, digits, point_id
-from penchant_adapters.qdrant.collection import SLICE, Collection
+from penchant_adapters.qdrant.collection import FILLED, SLICE, Collection
 from penchant_adapters.qdrant.items import EVIDENCE, THERE, TOLD, QdrantCatalogue, told_of
 from penchant_adapters.qdrant.protocol import (
     Found,
@@ -40,8 +40,6 @@ from penchant_adapters.qdrant.trained import miss
 from penchant_adapters.settings_groups import QdrantSettings
 from penchant_adapters.stored import StoredItem
 
-FILLED = 32
-"""Items of a page that is filled."""
 COUNTED_ITEMS = 20_000
 """Items of which it is remembered what was last written, some 4 kB each."""
 

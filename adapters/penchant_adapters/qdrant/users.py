@@ -14,14 +14,12 @@ from qdrant_client import grpc
 
 from penchant_adapters.payloads import flow_of_rows, flow_rows, ledger_of, ledger_payload
 from penchant_adapters.points import META, Sparse, Vectors, point_id
-from penchant_adapters.qdrant.collection import SLICE, Collection
+from penchant_adapters.qdrant.collection import FILLED, SLICE, Collection
 from penchant_adapters.qdrant.protocol import Operation, Point, exactly, set_payload, update_vectors, upsert, within
 from penchant_adapters.qdrant.spaces import QdrantSpaces, lacking
 from penchant_adapters.spaces import Names
 from penchant_adapters.stored import StoredUser
 
-FILLED = 32
-"""Users of a page that is filled."""
 Prime = Callable[[Mapping[str, bytes]], None]
 """Is told text → vector, as little-endian float16 bytes, of texts that users said."""
 

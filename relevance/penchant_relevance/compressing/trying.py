@@ -65,7 +65,7 @@ def _round(model: ProcessPoolExecutor) -> float:
 
 
 def _peak(model: ProcessPoolExecutor) -> int:
-    return model.submit(_greatest).result()
+    return model.submit(peak_bytes_of_process).result()
 
 
 # In the process of a model:
@@ -93,10 +93,6 @@ def _encode() -> float:
     begun = time.perf_counter()
     here.runner.run(here.encoder.encode(here.texts))
     return time.perf_counter() - begun
-
-
-def _greatest() -> int:
-    return peak_bytes_of_process()
 
 
 def _close() -> None:
