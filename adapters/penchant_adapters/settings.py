@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from penchant_adapters.settings_groups import AccessSettings, KafkaSettings, QdrantSettings, TelemetrySettings
-from penchant_adapters.vectortypes import VectorType
+from penchant_adapters.vectortypes import Precision, VectorType
 
 PREFIX = "PENCHANT_"
 NESTING = "__"
@@ -48,7 +48,10 @@ class Settings(BaseSettings):
     encoder_threads: int | None = Field(default=None, ge=1, le=256)
     """Threads of the encoder; none: one for the built-in model, all cores for others."""
     encoder_device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
+    """``auto``, ``cpu``, ``cuda`` (every GPU), ``cuda:1``, ``mps``: where an ``hf:`` model runs."""
+    encoder_precision: Precision = "auto"
+    """Numbers that an ``hf:`` model computes with: ``float32``, ``bfloat16``, ``float16``; ``auto``: half as many bits
+    on a GPU. Refused at the start where the vectors would be others."""
     item_vectors: VectorType = "float32"
     """What the embedded store keeps of a number of an item's vector: ``float32``, ``float16``, or a byte or half of one
     by TurboQuant (``turbo8``, ``turbo4``). Chosen when a store is made; ``penchant copy`` makes one of another kind."""

@@ -1,7 +1,9 @@
-"""How the engine keeps the numbers of a vector: fewer bytes, faster searches, less exact scores."""
+"""What numbers there are: those that a model computes with, and those that the engine keeps of a vector."""
 
 from typing import Literal
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+"""Of a model's weights and states; ``auto``: what is best on its device."""
 VectorType = Literal["float32", "float16", "turbo8", "turbo4"]
 """``float32`` and ``float16`` are IEEE 754; the others are TurboQuant, a random rotation and then 8 or 4 bits a number
 (Zandieh et al. 2025, arXiv:2504.19874)."""

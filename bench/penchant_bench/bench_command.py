@@ -16,7 +16,7 @@ from penchant_bench import figures
 from penchant_bench.speed.figure import Figures, Options
 from penchant_bench.speed.report import cells
 
-ALONE = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder", "cost")
+ALONE = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder", "encoding", "cost")
 CLUSTER = ("log", "push", "catchup", "servers", "cluster_footprint")
 """These need Java and Maven, for the broker."""
 NAMES = (*ALONE, *CLUSTER)

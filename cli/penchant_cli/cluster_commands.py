@@ -5,15 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from penchant_core.errors import InvalidSetting, PenchantError
-from rich.console import Console
-from rich.markup import escape
+from penchant_core.errors import InvalidSetting
+
+from penchant_cli.telling import told_in_a_sentence
 
 
 class Which(StrEnum):
@@ -39,7 +37,7 @@ def consume_command(
     from penchant_adapters.telemetry.logs import configured  # noqa: PLC0415
     from penchant_consumers.app import consume  # noqa: PLC0415
 
-    with _told():
+    with told_in_a_sentence():
         settings = Settings.read()
         configured(settings.telemetry)
         # Not in uvloop's loop: see `penchant_adapters.process.run`.
@@ -60,7 +58,7 @@ def serve_command(
     from penchant_adapters.telemetry.logs import configured  # noqa: PLC0415
     from penchant_server.cluster import serve  # noqa: PLC0415
 
-    with _told():
+    with told_in_a_sentence():
         settings = Settings.read(listen=listen)
         configured(settings.telemetry)
         if processes > 1:
@@ -91,27 +89,3 @@ def _several(listen: str, processes: int) -> int:
         pass_on(signal.SIGTERM, None)
     codes = [os.waitstatus_to_exitcode(status) if worker.pid == gone else worker.wait() for worker in workers]
     return max(map(abs, codes))
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say in a sentence what an operator can mend."""
-    try:
-        yield
-    except PenchantError as error:
-        _say(error)
-    except BaseExceptionGroup as group:
-        found = group.subgroup(PenchantError)
-        if found is None:
-            raise
-        _say(_first(found))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _say(error: BaseException) -> NoReturn:
-    Console(stderr=True).print(f"[red]{escape(str(error))}[/]", highlight=False)
-    raise typer.Exit(2) from error

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from penchant_core.errors import PenchantError
-from rich.console import Console
+
+from penchant_cli.telling import told_in_a_sentence
 
 
 def up_command(
@@ -25,12 +25,9 @@ def up_command(
     from penchant_adapters.telemetry.logs import configured  # noqa: PLC0415
     from penchant_server.app import serve  # noqa: PLC0415 the server is slow to import and not always installed
 
-    try:
+    with told_in_a_sentence():
         settings = Settings.read(listen=listen, data_dir=data_dir, encoder=encoder)
         telemetry = settings.telemetry.model_copy(update={"log_level": "debug"}) if verbose else settings.telemetry
         # Whoever starts it from a script reads the address from its lines, as a person does.
         configured(telemetry, piped="console")
         run(serve(settings))
-    except PenchantError as error:
-        Console(stderr=True).print(f"[red]{error}[/]", highlight=False)
-        raise typer.Exit(2) from error

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from penchant_adapters.alarm import Alarm
 from penchant_adapters.encoders import CachedEncoder, opened_encoder
 from penchant_adapters.kafka.connection import connected_with_patience, consumer, producer, started
 from penchant_adapters.kafka.deadletters import DeadLetters, dead_letter_producer
@@ -57,9 +58,10 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(opened_telemetry(settings.telemetry, "penchant-consume"))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        encoder = await _encoder(settings, settings.encoder, stack, telemetry.metrics)
+        alarm = Alarm()
+        encoder = await _encoder(settings, settings.encoder, stack, alarm, telemetry.metrics)
         # Their texts are not counted: every text would count twice.
-        others = [await _encoder(settings, url, stack, None) for url in settings.encoders_beside]
+        others = [await _encoder(settings, url, stack, alarm) for url in settings.encoders_beside]
         opening = partial(_opened, settings, encoder, others, read_trained(settings), stack)
         store = await patiently(opening, settings.kafka.start_timeout, "the store")
         store.users.prime = encoder.prime
@@ -76,9 +78,10 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
         telemetry.ready = lambda: next((stage.held for stage in stages if stage.held), "")
         own = Beside(encoder, Reader(store.items, encoder, settings.tuning))
         async with asyncio.TaskGroup() as tasks:
-            filling = [tasks.create_task(Filling(store, one).run()) for one in (own, *beside)]
+            beneath = [tasks.create_task(Filling(store, one).run()) for one in (own, *beside)]
+            beneath.append(tasks.create_task(alarm.run()))
             yield stages
-            for task in filling:
+            for task in beneath:
                 task.cancel()
         await _last_notes(builder.guards)
 
@@ -92,9 +95,10 @@ async def _last_notes(guards: Sequence[Guard]) -> None:
         _log.warning("the store does not take the last notes of how far the log is learnt", error=str(error))
 
 
-async def _encoder(settings: Settings, url: str, stack: AsyncExitStack, metrics: Metrics | None) -> CachedEncoder:
-    opening = opened_encoder(url, settings.encoder_threads, settings.encoder_device, settings.data_dir, metrics)
-    return await stack.enter_async_context(opening)
+async def _encoder(
+    settings: Settings, url: str, stack: AsyncExitStack, alarm: Alarm, metrics: Metrics | None = None
+) -> CachedEncoder:
+    return await stack.enter_async_context(opened_encoder(url, settings, metrics, alarm))
 
 
 async def _opened(

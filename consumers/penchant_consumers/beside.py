@@ -44,12 +44,12 @@ class Beside:
     """Set when something was left out."""
 
 
-async def encoded(beside: Sequence[Beside], texts: Sequence[str]) -> dict[str, list[Vector]]:
+async def encoded(beside: Sequence[Beside], texts: Sequence[str], *, said: bool = False) -> dict[str, list[Vector]]:
     """Return the vectors of texts in each space; one whose encoder fails is left out, and behind."""
     found: dict[str, list[Vector]] = {}
     for one in beside:
         try:
-            found[one.encoder.name] = list(await one.encoder.encode(texts))
+            found[one.encoder.name] = list(await one.encoder.encode(texts, said=said))
         except EncoderFailed as error:
             _left_out(one, error)
     return found

@@ -138,9 +138,7 @@ async def rebuild(settings: Settings, choice: Choice, watch: Watch, say: Say) ->
     if not choice.wait:
         await _refuse_living(settings)
     async with AsyncExitStack() as stack:
-        encoder = await stack.enter_async_context(
-            opened_encoder(settings.encoder, settings.encoder_threads, settings.encoder_device, settings.data_dir)
-        )
+        encoder = await stack.enter_async_context(opened_encoder(settings.encoder, settings))
         reading = await stack.enter_async_context(started(consumer(settings.kafka), settings.kafka))
         log = WholeLog(reading, settings, watch)
         await log.rewind(whole=not choice.from_what_is_left)

@@ -94,10 +94,10 @@ class UserStage:
                         happened = one.content.occurred_at or one.record.timestamp
                         self._age.observe(max(0.0, (arrived - happened) / 1000.0))
                 await asyncio.sleep(0)
-        failed = await unreadable(self._encoder, _words(said.values()))
+        failed = await unreadable(self._encoder, _words(said.values()), said=True)
         if failed:
             dead += self._put_aside(said, failed, batch)
-        await encoded(self._beside, _words(said.values()))
+        await encoded(self._beside, _words(said.values()), said=True)
         await self._letters.write(dead, self.name)
         self._outcomes.dead.inc(len(dead))
         return said

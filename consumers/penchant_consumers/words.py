@@ -8,22 +8,22 @@ from penchant_core.errors import EncoderFailed
 from penchant_core.ports import Encoder
 
 
-async def unreadable(encoder: Encoder, texts: Iterable[str]) -> dict[str, EncoderFailed]:
+async def unreadable(encoder: Encoder, texts: Iterable[str], *, said: bool = False) -> dict[str, EncoderFailed]:
     """Encode texts, so that their vectors are at hand; return those for which there is no vector, and why.
 
-    Raises ``EncoderFailed`` when the model cannot read an innocent text either: then it is not the words, and what is
-    put aside must depend on the words alone.
+    They were *said* by users, or are items' words. Raises ``EncoderFailed`` when the model cannot read an innocent text
+    either: then it is not the words, and what is put aside must depend on the words alone.
     """
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return {}
     try:
-        await encoder.encode(distinct)
+        await encoder.encode(distinct, said=said)
     except EncoderFailed:
         pass
     else:
         return {}
-    answers = await asyncio.gather(*(encoder.encode([text]) for text in distinct), return_exceptions=True)
+    answers = await asyncio.gather(*(encoder.encode([text], said=said) for text in distinct), return_exceptions=True)
     failed: dict[str, EncoderFailed] = {}
     for text, answer in zip(distinct, answers, strict=True):
         if isinstance(answer, EncoderFailed):

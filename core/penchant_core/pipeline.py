@@ -277,7 +277,7 @@ class Recommender:
 
     async def search(self, text: str, wish: Wish) -> list[Recommended]:
         """Return items by meaning; the score is the cosine."""
-        vector = (await self._encoder.encode([text]))[0]
+        vector = (await self._encoder.encode([text], said=True, urgent=True))[0]
         return await self._answer(of_words(text, vector, self._tuning, self._clock()), wish)
 
     def _tuned(self, wish: Wish) -> Tuning:

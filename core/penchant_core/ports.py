@@ -26,10 +26,12 @@ class Encoder(Protocol):
     def dim(self) -> int:
         """Numbers in a vector."""
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
         """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
 
-        The same text gives the same vector. Raises ``EncoderFailed``.
+        The same text gives the same vector. *said*: by users, who search or review; without it texts are those of
+        items, and some models read the ones as a query and the others as a document. *urgent*: somebody waits for the
+        answer; it goes before other texts. Raises ``EncoderFailed`` and, when too many texts wait, ``Overloaded``.
         """
 
 

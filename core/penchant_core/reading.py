@@ -35,10 +35,10 @@ class Reader:
         self._trained = trained
 
     async def read(self, events: Sequence[Event], now: int, profile: Profile | None = None) -> Interests:
-        """Return the interests behind *events*; *now* in milliseconds."""
+        """Return the interests behind *events* for somebody who waits; *now* in milliseconds."""
         tuning = self._tuning if profile is None else profile.instead(self._tuning)
         voices = voices_of(events, tuning.scoring, tuning.weights)
-        found = interests_said(voices, *await self._looked_up(voices), tuning, now, self._trained.sequence)
+        found = interests_said(voices, *await self._looked_up(voices, urgent=True), tuning, now, self._trained.sequence)
         return replace(found, fitted=self._trained.shares(events, tuning))
 
     async def wholes(self, ledgers: Mapping[str, Ledger]) -> dict[str, Whole]:
@@ -47,7 +47,7 @@ class Reader:
             user: voices_of(ledger.events, self._tuning.scoring, self._tuning.weights)
             for user, ledger in ledgers.items()
         }
-        known, vectors = await self._looked_up(list(chain.from_iterable(spoken.values())))
+        known, vectors = await self._looked_up(list(chain.from_iterable(spoken.values())), urgent=False)
         return {
             user: Whole(
                 whole_interest(voices, known, vectors),
@@ -56,9 +56,9 @@ class Reader:
             for user, voices in spoken.items()
         }
 
-    async def _looked_up(self, voices: Sequence[Voice]) -> tuple[dict[str, Known], dict[str, Vector]]:
+    async def _looked_up(self, voices: Sequence[Voice], *, urgent: bool) -> tuple[dict[str, Known], dict[str, Vector]]:
         items = dict.fromkeys(voice.key for voice in voices if voice.source is Source.ITEM)
         known = await self._catalogue.known(list(items))
         texts = list(dict.fromkeys(voice.key for voice in voices if voice.source is Source.TEXT))
-        vectors = await self._encoder.encode(texts) if texts else ()
+        vectors = await self._encoder.encode(texts, said=True, urgent=urgent) if texts else ()
         return known, dict(zip(texts, vectors, strict=True))

@@ -25,27 +25,38 @@ async def encode(log: Log, encoder: str, progress: Callable[[int, int], None]) -
 
     *progress* hears how many texts are done, and of how many. Raises ``InvalidSetting`` and ``EncoderFailed``.
     """
-    vectors, model = await encode_texts([item.words for item in log.items] + list(log.texts), encoder, progress)
+    vectors, model = await encode_texts(words_of(log), log.texts, encoder, progress)
     return content_of(log, vectors), model
 
 
+def words_of(log: Log) -> list[str]:
+    """Return the words of each item."""
+    return [item.words for item in log.items]
+
+
 async def encode_texts(
-    texts: Sequence[str], encoder: str, progress: Callable[[int, int], None]
+    items: Sequence[str], said: Sequence[str], encoder: str, progress: Callable[[int, int], None]
 ) -> tuple[Floats32, str]:
-    """Return one unit row per text, shape (texts, dim), and the model's name; otherwise as ``encode``."""
+    """Return one unit row per text, shape (texts, dim), of *items* and what users *said*; otherwise as ``encode``."""
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     async with open_encoder(encoder) as inner, VectorFile(folder / "vectors.sqlite") as store:
         cached = CachedEncoder(inner, store)
-        return await in_steps(texts, cached, progress), cached.name
+        return await in_steps(items, said, cached, progress), cached.name
 
 
-async def in_steps(texts: Sequence[str], encoder: Encoder, progress: Callable[[int, int], None]) -> Floats32:
+async def in_steps(
+    items: Sequence[str], said: Sequence[str], encoder: Encoder, progress: Callable[[int, int], None]
+) -> Floats32:
     """Return one unit row per text, shape (texts, dim); *progress* hears of every step."""
-    parts = []
-    for start in range(0, len(texts), STEP):
-        parts.append(await encoder.encode(texts[start : start + STEP]))
-        progress(min(len(texts), start + STEP), len(texts))
+    parts: list[Floats32] = []
+    done, total = 0, len(items) + len(said)
+    for texts, by_users in ((items, False), (said, True)):
+        for start in range(0, len(texts), STEP):
+            step = texts[start : start + STEP]
+            parts.append(await encoder.encode(step, said=by_users))
+            done += len(step)
+            progress(done, total)
     return np.concatenate(parts)
 
 

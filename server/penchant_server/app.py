@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import structlog
+from penchant_adapters.alarm import Alarm
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.process import asked_to_stop, now, tune_interpreter
 from penchant_adapters.settings import Settings
@@ -60,7 +61,8 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         # machine a hundred times more. The encoder chooses its own number while it works.
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         trained = read_trained(settings)
-        opener = Opener(settings, metrics, trained)
+        alarm = Alarm()
+        opener = Opener(settings, metrics, trained, alarm)
         opening = await opener.open()
         stack.push_async_callback(opening.aclose)
         encoder = opening.active
@@ -101,6 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
         # A crash of a worker cancels the block: better a dead service than a mute one.
         async with asyncio.TaskGroup() as tasks:
             workers = [
+                tasks.create_task(alarm.run()),
                 tasks.create_task(ingest.run()),
                 tasks.create_task(models.run()),
                 tasks.create_task(_flushing(store, settings)),

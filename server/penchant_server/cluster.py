@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 
 import structlog
+from penchant_adapters.alarm import Alarm
 from penchant_adapters.encoders import CachedEncoder, opened_encoder
 from penchant_adapters.encoders.absent import AbsentEncoder
 from penchant_adapters.kafka.connection import connected_with_patience, consumer, producer, started
@@ -45,7 +46,8 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
         access = await stack.enter_async_context(opened_access(settings.access))
         profiles = await stack.enter_async_context(opened_profiles(settings))
         stack.enter_context(threadpool_limits(1, user_api="blas"))
-        encoder = await _encoder(settings, stack, telemetry)
+        alarm = Alarm()
+        encoder = await _encoder(settings, stack, telemetry, alarm)
         trained = read_trained(settings)
         opening = partial(_store, settings, encoder, trained, stack)
         store = await patiently(opening, settings.kafka.start_timeout, "the store")
@@ -76,6 +78,7 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
         )
         caught_up = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(alarm.run())
             following = tasks.create_task(follow(follower, topics.interests, progresses, caught_up))
             await caught_up.wait()
             server, address = await grpc_server.started(settings, backend, metrics, access, shared_port=shared_port)
@@ -89,20 +92,15 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
                 audience.close()
                 await server.stop(settings.shutdown_grace)
                 following.cancel()
+                watching.cancel()
 
 
-async def _encoder(settings: Settings, stack: AsyncExitStack, telemetry: Telemetry) -> CachedEncoder | None:
+async def _encoder(
+    settings: Settings, stack: AsyncExitStack, telemetry: Telemetry, alarm: Alarm
+) -> CachedEncoder | None:
     """Open the model for the words of searches. A server can do without: users' own words have vectors in the store."""
     try:
-        return await stack.enter_async_context(
-            opened_encoder(
-                settings.encoder,
-                settings.encoder_threads,
-                settings.encoder_device,
-                settings.data_dir,
-                telemetry.metrics,
-            )
-        )
+        return await stack.enter_async_context(opened_encoder(settings.encoder, settings, telemetry.metrics, alarm))
     except InvalidSetting as error:
         if error.field != "encoder" or not isinstance(error.__cause__, ImportError):
             raise

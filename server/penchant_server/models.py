@@ -245,7 +245,9 @@ class Models:
         """Have words encoded for every space that users are written in. Raises ``EncoderFailed`` for the active one."""
         with self._spaces.held() as standing:
             spaces = (standing.active, *standing.peopled)
-            done = await asyncio.gather(*(one.encoder.encode(texts) for one in spaces), return_exceptions=True)
+            done = await asyncio.gather(
+                *(one.encoder.encode(texts, said=True) for one in spaces), return_exceptions=True
+            )
         for space, outcome in zip(spaces, done, strict=True):
             # Where another one failed, learning finds out, and what it could not write is filled in.
             tolerable = space is not standing.active and isinstance(outcome, EncoderFailed)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 import structlog
+from penchant_adapters.alarm import Alarm
 from penchant_adapters.edge import EdgeStore
 from penchant_adapters.encoders import CachedEncoder, opened_encoder
 from penchant_adapters.settings import Settings
@@ -45,17 +46,17 @@ class Opening:
 class Opener:
     """Opens encoders, and makes spaces of them once there is a store."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, trained: Trained) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, trained: Trained, alarm: Alarm) -> None:
+        """*alarm* hears of an encoder that is lost."""
         self._settings = settings
+        self._alarm = alarm
         self._metrics = metrics
         self._trained = trained
         self.store: EdgeStore | None = None
 
     async def encoder(self, stack: AsyncExitStack, url: str, metrics: Metrics | None = None) -> CachedEncoder:
         """Open an encoder behind the cache, in a thread; *stack* closes it. Raises ``InvalidSetting``."""
-        settings = self._settings
-        opening = opened_encoder(url, settings.encoder_threads, settings.encoder_device, settings.data_dir, metrics)
-        return await stack.enter_async_context(opening)
+        return await stack.enter_async_context(opened_encoder(url, self._settings, metrics, self._alarm))
 
     def space(self, encoder: CachedEncoder) -> Space:
         """Return the space of an encoder that the store has."""

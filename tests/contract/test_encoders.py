@@ -1,6 +1,7 @@
 """What every encoder promises, on the built-in model and on real MiniLM weights through transformers."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from shutil import copytree
 
 import numpy as np
 import pytest
-from penchant_adapters.encoders import WorkerEncoder, open_encoder
+from penchant_adapters.encoders import CachedEncoder, VectorFile, WorkerEncoder, open_encoder
+from penchant_adapters.vectortypes import Precision
 from penchant_core.errors import EncoderFailed, InvalidSetting
+
+from tests.encoder_models import write_tiny_encoder
 
 TITLES = [
     f"{kind} {number}, {size} oz" for number in range(12) for kind, size in (("Argan oil", 4), ("Red lipstick", 1))
@@ -173,6 +177,72 @@ def test_a_url_that_names_no_encoder_is_refused_with_what_to_do(url: str, tells:
         open_encoder(url)
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+async def test_numbers_of_fewer_bits_give_the_same_vectors(
+    precision: Precision, minilm: Path, minilm_encoder: WorkerEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        opened = open_encoder(f"hf:{minilm}", device="cpu", threads=1, precision=precision)
+    async with opened as encoder:
+        rows = await encoder.encode(TITLES)
+    assert np.einsum("ij,ij->i", rows, await minilm_encoder.encode(TITLES)).min() > 0.999
+    assert encoder.name == minilm_encoder.name
+    assert f"cpu, {precision}, 1 threads, 384 numbers" in caplog.text
+
+
+def test_a_precision_in_which_the_vectors_are_others_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    weights = load_file(folder / "model.safetensors")
+    weights["encoder.layer.1.output.LayerNorm.weight"] *= 1e5  # more than float16 can tell
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    open_encoder(f"hf:{folder}", device="cpu", precision="bfloat16")
+    with pytest.raises(InvalidSetting, match=r"float16 gives other vectors here: a cosine of .*; use float32"):
+        open_encoder(f"hf:{folder}", device="cpu", precision="float16")
+
+
+async def test_items_and_what_users_say_have_the_prompts_that_the_model_wants(tmp_path: Path) -> None:
+    folder = write_tiny_encoder(tmp_path, ["query", "passage", "trail", "shoes"])
+    prompts = {"query": "query ", "document": "passage "}
+    async with open_encoder(f"hf:{folder}", device="cpu", threads=1) as plain:
+        query, passage, bare = await plain.encode(["query shoes", "passage shoes", "shoes"])
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": prompts}))
+    async with (
+        open_encoder(f"hf:{folder}", device="cpu", threads=1) as encoder,
+        VectorFile(tmp_path / "vectors.sqlite") as file,
+    ):
+        cached = CachedEncoder(encoder, file)
+        for one in (encoder, cached, cached):
+            np.testing.assert_allclose((await one.encode(["shoes"]))[0], passage, atol=1e-3)
+            np.testing.assert_allclose((await one.encode(["shoes"], said=True))[0], query, atol=1e-3)
+        assert cached.counts.misses == 2
+        assert encoder.name.endswith("+prompts")
+        assert encoder.name != plain.name
+    assert abs(query @ bare) < 0.999
+    assert abs(query @ passage) < 0.999
+
+
+async def test_a_model_that_marks_no_ends_reads_an_empty_text(tmp_path: Path) -> None:
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    async with open_encoder(f"hf:{folder}", device="cpu", threads=1) as encoder:
+        rows = await encoder.encode(["", "shoes"])
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+def test_a_model_whose_texts_cannot_be_padded_is_refused(tmp_path: Path) -> None:
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    del config["pad_token"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(InvalidSetting, match="no token to pad with"):
+        open_encoder(f"hf:{folder}", device="cpu")
+
+
 def test_a_model_without_safetensors_is_refused(minilm: Path, tmp_path: Path) -> None:
     folder = copytree(minilm, tmp_path / "model")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
@@ -186,6 +256,8 @@ def test_a_device_that_is_not_there_is_refused(minilm: Path) -> None:
             open_encoder(f"hf:{minilm}", device=device)
     with pytest.raises(InvalidSetting, match="CPU"):
         open_encoder("builtin:", device="cuda")
+    with pytest.raises(InvalidSetting, match="float32 only"):
+        open_encoder("builtin:", precision="float16")
 
 
 async def test_a_closed_encoder_refuses_texts() -> None:

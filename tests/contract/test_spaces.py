@@ -37,7 +37,7 @@ class Hashed:
         self.name, self.dim = name, dim
         self.failing = False
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
         if self.failing:
             raise EncoderFailed("told to")
         seeds = [int.from_bytes(blake2b(f"{self.name}{t}".encode(), digest_size=4).digest()) for t in texts]

@@ -35,6 +35,13 @@ def test_a_quick_measurement_writes_figures(name: str, some: set[str], tmp_path:
     assert_measured(name, some, tmp_path)
 
 
+def test_the_runtime_is_measured_beside_others_and_the_bare_network(tmp_path: Path) -> None:
+    found = assert_measured("encoding", {"mixed: int8 ÷ sentence-transformers", "a search during a bulk p99"}, tmp_path)
+    assert "GPU" in found["settings"]["note"]
+    for kind in ("short", "product", "review", "mixed"):
+        assert found["figures"][f"{kind}: cosine, float32"]["value"] > 0.9999
+
+
 def test_what_stages_of_a_list_cost_is_told_in_processor_time_and_in_money(tmp_path: Path) -> None:
     stages = {"encoding words", "reading interests", "searching by counts", "list", "list over gRPC", "engine alone"}
     found = assert_measured("cost", stages | {"list with a sequence model"}, tmp_path, "--hourly", "3.6")

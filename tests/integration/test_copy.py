@@ -22,6 +22,7 @@ from penchant_adapters.copying import Copied, copy, place_of
 from penchant_adapters.edge.store import EdgeStore, made_with, open_edge
 from penchant_adapters.encoders import CachedEncoder, VectorFile
 from penchant_adapters.encoders.absent import AbsentEncoder
+from penchant_adapters.encoders.layout import NO_PROMPTS
 from penchant_adapters.process import now
 from penchant_adapters.qdrant.drafts import drafted
 from penchant_adapters.qdrant.store import QdrantStore, open_qdrant
@@ -47,9 +48,9 @@ AT = 1_780_000_000_000
 class Hashed:
     """An encoder whose vectors follow from the letters alone."""
 
-    name, dim = "hashed@1", DIM
+    name, dim, prompts = "hashed@1", DIM, NO_PROMPTS
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
         seeds = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in texts]
         rows = [unit(np.random.default_rng(seed).normal(size=DIM).astype(np.float32)) for seed in seeds]
         return np.stack(rows) if rows else np.empty((0, DIM), np.float32)

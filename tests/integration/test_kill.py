@@ -158,7 +158,7 @@ class Hashed:
 
     name, dim = "hashed", 8
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
         rows = np.array([np.random.default_rng(list(t.encode())).normal(size=8) for t in texts], np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 

@@ -12,8 +12,16 @@ from google.rpc import code_pb2, error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from penchant.v1.event_pb2 import Event
-from penchant.v1.recommendation_pb2 import RecommendRequest, StreamStart, WatchRecommendationsRequest
+from penchant.v1.recommendation_pb2 import (
+    RecommendRequest,
+    SearchItemsRequest,
+    StreamStart,
+    WatchRecommendationsRequest,
+)
 from penchant.v1.user_pb2 import GetInterestsRequest
+from penchant_adapters.encoders.builtin import UniversalSentenceEncoder
+from penchant_core.errors import EncoderFailed
+from penchant_core.vectors import Matrix
 from penchant_server.tokens import freshness_token
 
 from tests.integration.conftest import ITEMS, Client, detail, reason, served, status
@@ -183,3 +191,33 @@ async def test_an_error_that_nobody_foresaw_answers_the_caller_and_ends_the_serv
     await channel.close(None)
     async with served(store) as client:
         assert (await client.interests("u")).event_count == 0
+
+
+async def test_an_encoder_that_fails_at_everything_ends_the_service(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> Matrix:
+        raise RuntimeError("the device is gone")
+
+    async def until_it_ends() -> None:
+        async with served(store) as client:
+            assert client.service is not None
+            await client.lists.SearchItems(SearchItemsRequest(query="a tent"))
+            monkeypatch.setattr(UniversalSentenceEncoder, "vectors", lost)
+            channel = grpc.aio.insecure_channel(client.service.address)
+            search = Client(channel).lists.SearchItems(SearchItemsRequest(query="a boat"))
+            calls.append((channel, asyncio.ensure_future(search)))
+            await asyncio.Event().wait()
+
+    calls: list[tuple[grpc.aio.Channel, asyncio.Task[Any]]] = []
+    with pytest.raises(ExceptionGroup) as ended:
+        await asyncio.wait_for(until_it_ends(), 30)
+    ((channel, call),) = calls
+    assert ended.group_contains(
+        EncoderFailed, match="is lost, and fails at what it could do before: the device is gone"
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    found = status(refused.value)
+    assert (found.code, reason(found)) == (code_pb2.INTERNAL, "ENCODER_FAILED")
+    await channel.close(None)

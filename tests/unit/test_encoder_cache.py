@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from penchant_adapters.encoders import CachedEncoder, VectorFile
+from penchant_adapters.encoders.layout import Prompts
 from penchant_core.errors import EncoderFailed, InvalidSetting
 from penchant_core.vectors import Matrix
 
@@ -21,17 +22,21 @@ class RandomEncoder:
     """A direction for every text, drawn from its hash; answers once ``gate`` is open; "fail…" fails."""
 
     dim = 64
+    prompts = Prompts()
 
     def __init__(self, name: str = "random@1") -> None:
         self.name = name
         self.gate = asyncio.Event()
         self.gate.set()
         self.asked: list[str] = []
+        self.urgent: list[bool] = []
         self.entered: asyncio.Queue[None] = asyncio.Queue()
         self.cancelled = asyncio.Event()
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
+        assert not said
         self.asked.extend(texts)
+        self.urgent.append(urgent)
         self.entered.put_nowait(None)
         try:
             await self.gate.wait()
@@ -168,6 +173,23 @@ async def test_two_failures_at_once_leave_no_error_unseen(tmp_path: Path, caplog
         del callers, encoder
     gc.collect()
     assert "never retrieved" not in caplog.text
+
+
+async def test_an_urgent_caller_does_not_wait_for_a_bulk_but_joins_another_urgent_one(tmp_path: Path) -> None:
+    inner = RandomEncoder()
+    inner.gate.clear()
+    async with cached(tmp_path, inner) as encoder:
+        bulk = asyncio.create_task(encoder.encode(["a", "b"]))
+        await inner.entered.get()
+        urgent = [asyncio.create_task(encoder.encode(["a"], urgent=True)) for _ in range(2)]
+        await inner.entered.get()
+        late = asyncio.create_task(encoder.encode(["a"]))  # the urgent one is ahead
+        await asyncio.sleep(0)
+        inner.gate.set()
+        rows = await asyncio.gather(*urgent, late, bulk)
+    assert inner.asked == ["a", "b", "a"]
+    assert inner.urgent == [False, True]
+    assert len({row[0].tobytes() for row in rows}) == 1
 
 
 async def test_a_failure_answers_every_waiter_and_is_not_remembered(tmp_path: Path) -> None:

@@ -1,18 +1,27 @@
-"""The worker's promises when the model is slow, fails or gives rubbish, and the pure rules of cutting batches."""
+"""The runtime's promises when the model is slow, fails, hangs or gives rubbish, and how a model's folder is read."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from penchant_adapters.encoders import WorkerEncoder
-from penchant_adapters.encoders.batches import cut, in_halves, padded_batches
-from penchant_adapters.encoders.layout import Dense, Layout, read_layout, written_layout
-from penchant_core.errors import EncoderFailed, InvalidSetting
+from penchant_adapters.encoders.batches import padded_batches
+from penchant_adapters.encoders.layout import Dense, Layout, Prompts, read_layout, written_layout
+from penchant_adapters.encoders.schedule import WINDOW, Bounds, Room
+from penchant_adapters.encoders.worker import MAX_CHARACTERS, Timings
+from penchant_core.errors import EncoderFailed, InvalidSetting, Overloaded
 from penchant_core.vectors import Matrix
+
+PATIENCE = 10.0
+
+
+class Full(Exception):
+    """The device has no room."""
 
 
 class NumberModel:
@@ -20,21 +29,73 @@ class NumberModel:
 
     name = "numbers@1"
     dim = 2
-    slice_texts = 4
-    slice_bytes = 64
+    room = Room(4, 64)
+    prompts = Prompts()
+    padded = False
+    exhausted = Full
+    reader: "WordReader | None" = None
 
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.entered = threading.Event()
         self.slices: list[list[str]] = []
+        self.broken = False
+        self.fits = 1_000
 
-    def encode(self, texts: Sequence[str]) -> Matrix:
-        self.slices.append(list(texts))
+    def vectors(self, given: Sequence[str]) -> Matrix:
+        self.slices.append([str(text) for text in given])
         self.entered.set()
-        assert self.gate.wait(10)
-        if "fail" in texts:
+        assert self.gate.wait(PATIENCE)
+        if self.broken or "fail" in given:
             raise MemoryError("no room")
-        return np.array([[float(text), 1] for text in texts], np.float32)
+        if len(given) > self.fits:
+            raise Full
+        return np.array([[float(str(text)), 1] for text in given], np.float32)
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a reader makes of a text."""
+
+    text: str
+
+    @property
+    def length(self) -> int:
+        return len(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class WordReader:
+    """Reads texts, two at a time, once ``gate`` is open; "unreadable" raises."""
+
+    room = Room(2, 1_000)
+
+    def __init__(self) -> None:
+        self.read_ones: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+        self.reached = threading.Semaphore(0)
+
+    def read(self, texts: Sequence[str]) -> list[Word]:
+        self.entered.set()
+        assert self.gate.wait(PATIENCE)
+        self.read_ones += texts
+        for _ in texts:
+            self.reached.release()
+        if "unreadable" in texts:
+            raise ValueError("what is this")
+        return [Word(text) for text in texts]
+
+
+class ReadingModel(NumberModel):
+    """The same, with a reader."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader: WordReader = WordReader()
 
 
 def numbers(rows: Matrix) -> list[int]:
@@ -44,7 +105,7 @@ def numbers(rows: Matrix) -> list[int]:
 async def busy(model: NumberModel, encoder: WorkerEncoder, texts: Sequence[str]) -> asyncio.Task[Matrix]:
     """Let the model begin with these texts and hold it there."""
     task = asyncio.create_task(encoder.encode(texts))
-    await asyncio.to_thread(model.entered.wait, 10)
+    await asyncio.to_thread(model.entered.wait, PATIENCE)
     return task
 
 
@@ -75,7 +136,7 @@ async def test_a_failing_model_answers_everyone_in_the_slice_and_goes_on() -> No
     model = NumberModel()
     async with WorkerEncoder(model) as encoder:
         first = await busy(model, encoder, ["1"])
-        others = [asyncio.create_task(encoder.encode([text])) for text in ("2", "fail", "3", "4", "5")]
+        others = [asyncio.create_task(encoder.encode([text])) for text in ("0002", "fail", "0003", "0004", "0005")]
         await asyncio.sleep(0)
         model.gate.set()
         assert numbers(await first) == [1]
@@ -149,13 +210,227 @@ async def test_closing_answers_a_bulk_that_is_half_done() -> None:
     assert len(model.slices) == 1
 
 
-@given(sizes=st.lists(st.integers(0, 50)), texts=st.integers(1, 8), size=st.integers(1, 60))
-def test_cut_loses_nothing_and_keeps_both_limits(sizes: list[int], texts: int, size: int) -> None:
-    runs = list(cut(sizes, texts, size))
-    assert [i for run in runs for i in run] == list(range(len(sizes)))
-    for run in runs:
-        assert len(run) <= texts
-        assert len(run) == 1 or sum(sizes[i] for i in run) <= size
+async def opened_gate(model: NumberModel, encoder: WorkerEncoder) -> None:
+    """Let the model work, and let it have done so once."""
+    model.gate.set()
+    await encoder.encode(["0"])
+
+
+async def test_urgent_texts_are_taken_before_a_bulk_that_was_there_first() -> None:
+    model = NumberModel()
+    async with WorkerEncoder(model) as encoder:
+        first = await busy(model, encoder, ["1"])
+        bulk = asyncio.create_task(encoder.encode([str(n) for n in range(20)]))
+        await asyncio.sleep(0)
+        search = asyncio.create_task(encoder.encode(["99"], urgent=True))
+        await asyncio.sleep(0)
+        model.gate.set()
+        await asyncio.gather(first, bulk, search)
+    assert model.slices[1] == ["99"]
+
+
+async def test_too_many_waiting_texts_are_refused_before_any_work_and_one_long_call_is_not() -> None:
+    model = NumberModel()
+    async with WorkerEncoder(model, bounds=Bounds(urgent=2, bulk=10)) as encoder:
+        first = await busy(model, encoder, ["1"])
+        bulk = asyncio.create_task(encoder.encode([str(n) for n in range(20)]))
+        await asyncio.sleep(0)
+        assert encoder.waiting == 20
+        with pytest.raises(Overloaded, match="20 bulk texts wait for the encoder and 10 may"):
+            await encoder.encode(["1"])
+        urgent = [asyncio.create_task(encoder.encode([str(n)], urgent=True)) for n in (1, 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="2 urgent texts"):
+            await encoder.encode(["3"], urgent=True)
+        model.gate.set()
+        await asyncio.gather(first, bulk, *urgent)
+        assert numbers(await encoder.encode(["3"])) == [3]
+        assert encoder.waiting == 0
+
+
+async def test_thousands_who_leave_leave_nothing_behind() -> None:
+    model = NumberModel()
+    async with WorkerEncoder(model, bounds=Bounds(bulk=100_000)) as encoder:
+        first = await busy(model, encoder, ["1"])
+        leaving = [asyncio.create_task(encoder.encode([str(n), "2"])) for n in range(5_000)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        assert encoder.waiting == 0
+        model.gate.set()
+        await first
+        assert numbers(await encoder.encode(["7"])) == [7]
+    assert model.slices == [["1"], ["7"]]
+
+
+async def test_a_batch_that_is_too_large_is_tried_smaller_and_so_are_later_ones(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = NumberModel()
+    model.gate.set()
+    model.fits = 2
+    async with WorkerEncoder(model) as encoder:
+        assert numbers(await encoder.encode([f"{n:02}" for n in range(20)])) == list(range(20))
+    sizes = [len(one) for one in model.slices]
+    assert sizes == [4] + [2] * 10
+    assert "with 4 texts at once; batches of 4 at most" in caplog.text
+
+
+async def test_one_text_that_does_not_fit_fails_alone() -> None:
+    model = NumberModel()
+    model.gate.set()
+    model.fits = 0
+    async with WorkerEncoder(model) as encoder:
+        with pytest.raises(EncoderFailed, match="numbers@1 failed: Full"):
+            await encoder.encode(["1", "2"])
+        model.fits = 1
+        assert numbers(await encoder.encode(["3"])) == [3]
+
+
+async def test_a_text_that_the_model_fails_at_does_not_make_it_useless() -> None:
+    heard: list[EncoderFailed] = []
+    model = NumberModel()
+    async with WorkerEncoder(model, lost=heard.append) as encoder:
+        model.gate.set()
+        with pytest.raises(EncoderFailed):
+            await encoder.encode(["fail"])  # nothing is known that it can do
+        await opened_gate(model, encoder)
+        with pytest.raises(EncoderFailed):
+            await encoder.encode(["fail"])
+        assert numbers(await encoder.encode(["3"])) == [3]
+    assert heard == []
+
+
+async def test_a_model_that_fails_at_what_it_could_do_is_lost_and_everybody_is_told() -> None:
+    heard: list[EncoderFailed] = []
+    model = NumberModel()
+    async with WorkerEncoder(model, lost=heard.append) as encoder:
+        await opened_gate(model, encoder)
+        model.gate.clear()
+        model.entered.clear()
+        running = await busy(model, encoder, ["1"])
+        waiting = asyncio.create_task(encoder.encode([str(n) for n in range(20)]))
+        await asyncio.sleep(0)
+        model.broken = True
+        model.gate.set()
+        with pytest.raises(EncoderFailed, match="no room"):
+            await running
+        with pytest.raises(EncoderFailed, match="is lost"):
+            await waiting
+        with pytest.raises(EncoderFailed, match="is lost"):
+            await encoder.encode(["2"])
+        assert encoder.waiting == 0
+    assert [str(error) for error in heard] == [
+        "the encoder numbers@1 is lost, and fails at what it could do before: no room"
+    ]
+
+
+async def test_a_device_that_hangs_keeps_nobody_waiting_and_does_not_keep_the_encoder_from_closing() -> None:
+    heard: list[EncoderFailed] = []
+    model = NumberModel()
+    encoder = WorkerEncoder(model, stuck_seconds=0.05, lost=heard.append)
+    running = await busy(model, encoder, ["1"])
+    waiting = asyncio.create_task(encoder.encode(["2"]))
+    with pytest.raises(EncoderFailed, match=r"1 texts for 0\.05 s"):
+        await running
+    with pytest.raises(EncoderFailed, match="will not end"):
+        await waiting
+    await asyncio.wait_for(encoder.aclose(), PATIENCE)
+    assert len(heard) == 1
+    model.gate.set()
+
+
+async def test_several_devices_work_at_once() -> None:
+    models = [NumberModel(), NumberModel()]
+    async with WorkerEncoder(*models) as encoder:
+        task = asyncio.create_task(encoder.encode([str(n) for n in range(8)]))
+        for model in models:
+            assert await asyncio.to_thread(model.entered.wait, PATIENCE)  # both are at it, neither has ended
+            model.gate.set()
+        assert numbers(await task) == list(range(8))
+    assert [len(model.slices) for model in models] == [1, 1]
+
+
+async def test_texts_are_read_while_the_device_is_busy_but_not_too_many() -> None:
+    model = ReadingModel()
+    async with WorkerEncoder(model) as encoder:
+        first = await busy(model, encoder, ["1"])
+        bulk = asyncio.create_task(encoder.encode([str(n) for n in range(100)]))
+        ahead = 1 + WINDOW * model.room.texts
+        for _ in range(ahead):
+            assert await asyncio.to_thread(model.reader.reached.acquire, True, PATIENCE)
+        await asyncio.sleep(0)
+        assert len(model.reader.read_ones) == ahead
+        search = asyncio.create_task(encoder.encode(["99"], urgent=True))  # is read though the bulk has enough
+        assert await asyncio.to_thread(model.reader.reached.acquire, True, PATIENCE)
+        assert model.reader.read_ones[-1] == "99"
+        model.gate.set()
+        assert numbers(await search) == [99]
+        assert numbers(await bulk) == list(range(100))
+        assert numbers(await first) == [1]
+    assert model.slices[1] == ["99"]
+
+
+async def test_a_reader_that_fails_answers_those_whose_texts_it_had() -> None:
+    model = ReadingModel()
+    model.gate.set()
+    async with WorkerEncoder(model) as encoder:
+        model.reader.gate.clear()
+        first = asyncio.create_task(encoder.encode(["1"]))
+        assert await asyncio.to_thread(model.reader.entered.wait, PATIENCE)
+        bad = asyncio.create_task(encoder.encode(["unreadable", "2", "3"]))
+        good = asyncio.create_task(encoder.encode(["4"]))
+        await asyncio.sleep(0)
+        model.reader.gate.set()
+        with pytest.raises(EncoderFailed, match="what is this"):
+            await bad
+        assert numbers(await first) == [1]
+        assert encoder.waiting == 0
+        await asyncio.gather(good, return_exceptions=True)
+        assert numbers(await encoder.encode(["5"])) == [5]
+
+
+async def test_closing_answers_those_whose_texts_are_being_read() -> None:
+    model = ReadingModel()
+    model.reader.gate.clear()
+    encoder = WorkerEncoder(model)
+    task = asyncio.create_task(encoder.encode(["1", "2", "3"]))
+    assert await asyncio.to_thread(model.reader.entered.wait, PATIENCE)
+    closing = asyncio.create_task(encoder.aclose())
+    await asyncio.sleep(0)
+    model.reader.gate.set()
+    with pytest.raises(EncoderFailed, match="closed before"):
+        await task
+    await closing
+    assert model.slices == []
+
+
+@pytest.mark.parametrize("kind", [NumberModel, ReadingModel])
+async def test_what_an_answer_took_travels_with_it(kind: Callable[[], NumberModel]) -> None:
+    heard: list[Timings] = []
+    model = kind()
+    model.gate.set()
+    async with WorkerEncoder(model) as encoder:
+        encoder.heard = heard.append
+        rows, timings = await encoder.encode_timed(["1", "2"])
+        assert numbers(rows) == [1, 2]
+    assert timings.total == pytest.approx(sum(timings))
+    assert timings.waiting > 0
+    assert timings.computing > 0
+    assert (timings.reading > 0) == (kind is ReadingModel)
+    assert heard == [timings]
+
+
+async def test_only_the_beginning_of_a_text_is_read_and_that_is_counted() -> None:
+    model = ReadingModel()
+    model.gate.set()
+    cut: list[None] = []
+    async with WorkerEncoder(model) as encoder:
+        encoder.truncated = lambda: cut.append(None)
+        await encoder.encode(["0" * 5_000 + "1", "2", "0" * MAX_CHARACTERS])
+    assert model.reader.read_ones == ["0" * MAX_CHARACTERS, "2", "0" * MAX_CHARACTERS]
+    assert len(cut) == 1
 
 
 @given(lengths=st.lists(st.integers(1, 50)), most=st.integers(1, 200))
@@ -164,24 +439,6 @@ def test_padded_batches_lose_nothing_and_keep_the_bound(lengths: list[int], most
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= most
-
-
-@given(texts=st.integers(1, 40), room=st.integers(1, 40))
-def test_out_of_memory_halves_the_batch_until_it_fits(texts: int, room: int) -> None:
-    def encode(part: Sequence[int]) -> Matrix:
-        if len(part) > room:
-            raise MemoryError
-        return np.array([[i] for i in part], np.float32)
-
-    assert in_halves(range(texts), encode, MemoryError)[:, 0].tolist() == list(range(texts))
-
-
-def test_one_text_that_does_not_fit_is_an_error() -> None:
-    def encode(part: Sequence[int]) -> Matrix:
-        raise MemoryError
-
-    with pytest.raises(MemoryError):
-        in_halves([0, 1], encode, MemoryError)
 
 
 _TRANSFORMER = {"type": "sentence_transformers.models.Transformer", "path": ""}

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from penchant_adapters.encoders import CacheCounts
+from penchant_adapters.encoders import CacheCounts, open_encoder
 from penchant_adapters.telemetry.loop import watch_loop
 from penchant_adapters.telemetry.metrics import Metrics
 from penchant_adapters.telemetry.scrape import AT_ONCE, listen_of, scraped
-from penchant_adapters.telemetry.timed import TimedEncoder, timed
+from penchant_adapters.telemetry.timed import timed
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 from prometheus_client import generate_latest
@@ -34,7 +34,10 @@ LABELS: dict[str, set[str]] = {
     "penchant_consumer_retries_total": {"stage"},
     "penchant_dead_letters_total": {"topic"},
     "penchant_encoder_seconds_bucket": {"le"},
+    "penchant_encoder_stage_seconds_bucket": {"stage", "le"},
     "penchant_encoder_texts_total": {"found"},
+    "penchant_encoder_truncated_texts_total": set(),
+    "penchant_encoder_waiting_texts": set(),
     "penchant_freshness_seconds_bucket": {"le"},
     "penchant_streams_open": set(),
     "penchant_pushes_total": set(),
@@ -245,14 +248,18 @@ class Model:
         return np.ones((len(texts), 3), np.float32)
 
 
-async def test_the_model_is_timed_whether_it_answers_or_fails() -> None:
+async def test_what_an_encoder_does_is_told() -> None:
     metrics = Metrics()
-    encoder = TimedEncoder(Model(), metrics.encoder_seconds)
-    assert (await encoder.encode(["a", "b"])).shape == (2, 3)
-    with pytest.raises(ValueError, match="nothing"):
-        await encoder.encode([])
-    assert (encoder.name, encoder.dim) == ("model", 3)
-    assert found(metrics, "penchant_encoder_seconds_count") == 2
+    async with open_encoder("builtin:") as encoder:
+        metrics.watch_encoder(encoder)
+        await encoder.encode(["a", "b" * 5_000])
+        assert found(metrics, "penchant_encoder_waiting_texts") == 0
+    assert found(metrics, "penchant_encoder_seconds_count") == 1
+    assert found(metrics, "penchant_encoder_truncated_texts_total") == 1
+    stages = [
+        found(metrics, "penchant_encoder_stage_seconds_sum", stage=one) for one in ("waiting", "reading", "computing")
+    ]
+    assert sum(filter(None, stages)) == pytest.approx(found(metrics, "penchant_encoder_seconds_sum"))
 
 
 async def test_a_store_is_timed_by_operation_and_otherwise_as_it_was() -> None:

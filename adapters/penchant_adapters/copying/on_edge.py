@@ -58,7 +58,7 @@ class EdgeSource:
         words: dict[str, Vector] = {}
         for text in dict.fromkeys(voice.key for voice in voices if voice.source is Spoken.TEXT):
             try:
-                words[text] = (await self._encoder.encode([text]))[0]
+                words[text] = (await self._encoder.encode([text], said=True))[0]
             except InvalidSetting:
                 # Nobody knows it, and there is no model here.
                 continue

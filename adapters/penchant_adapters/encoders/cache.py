@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from penchant_core.ports import Encoder
 from penchant_core.vectors import Matrix, Vector
 
+from penchant_adapters.encoders.layout import Prompts
 from penchant_adapters.encoders.vectorfile import VectorFile
 from penchant_adapters.lru import Recent
 
@@ -39,12 +40,26 @@ class CacheCounts:
     """Texts that the model had to encode."""
 
 
+class _How(NamedTuple):
+    said: bool
+    urgent: bool
+
+
+class PromptedEncoder(Encoder, Protocol):
+    """An encoder that tells what it puts before texts."""
+
+    @property
+    def prompts(self) -> Prompts:
+        """What it puts before texts."""
+
+
 @dataclass(eq=False, slots=True)
 class _Flight:
     """The encoding of texts that were not in memory, shared by all who wait for one of them."""
 
     keys: Sequence[bytes]
     task: asyncio.Task[Rows]
+    urgent: bool
     waiting: int = 0
 
 
@@ -55,8 +70,11 @@ class CachedEncoder:
     given up. *capacity_bytes* bounds the level in memory.
     """
 
-    def __init__(self, inner: Encoder, store: VectorFile | None = None, capacity_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, inner: PromptedEncoder, store: VectorFile | None = None, capacity_bytes: int = MEMORY_BYTES
+    ) -> None:
         self._inner = inner
+        self._prompts = inner.prompts
         self._store = store
         self._recent: Recent[bytes, bytes] = Recent(capacity_bytes)
         self._flights: dict[bytes, _Flight] = {}
@@ -73,9 +91,9 @@ class CachedEncoder:
         """Length of a vector."""
         return self._inner.dim
 
-    def peek(self, text: str) -> Vector | None:
+    def peek(self, text: str, *, said: bool = False) -> Vector | None:
         """Return the text's vector if it is in memory, at once and without waiting."""
-        row = self._recent.get(self._key(text))
+        row = self._recent.get(self._key(text, said))
         if row is None:
             return None
         self.counts.memory_hits += 1
@@ -83,29 +101,30 @@ class CachedEncoder:
         return vector
 
     def prime(self, rows: Mapping[str, bytes]) -> None:
-        """Take over vectors that another process made with the same model: text → half-precision bytes.
+        """Take over vectors of what users said, made by another process with this model: text → half-precision bytes.
 
         They are found like those of this process, to the last bit.
         """
-        keyed = {self._key(text): row for text, row in rows.items()}
+        keyed = {self._key(text, said=True): row for text, row in rows.items()}
         for key, row in _usable(keyed, self.dim).items():
             self._recent.put(key, row, weight=len(row) + _ENTRY_OVERHEAD)
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
         """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
 
-        Raises ``EncoderFailed`` as the inner encoder does; a failing file is only a slower answer.
+        An *urgent* caller does not wait for texts that others have asked for without haste, but asks for them itself.
+        Raises ``EncoderFailed`` and ``Overloaded`` as the inner encoder does; a failing file is only a slower answer.
         """
         rows = np.empty((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), _SLICE):
             part = texts[start : start + _SLICE]
-            rows[start : start + len(part)] = await self._encode_slice(part)
+            rows[start : start + len(part)] = await self._encode_slice(part, _How(said, urgent))
             if start + _SLICE < len(texts):
                 await asyncio.sleep(0)  # others run even when every text is in memory
         return rows
 
-    async def _encode_slice(self, texts: Sequence[str]) -> Matrix:
-        keys = [self._key(text) for text in texts]
+    async def _encode_slice(self, texts: Sequence[str], how: _How) -> Matrix:
+        keys = [self._key(text, how.said) for text in texts]
         rows: Rows = {}
         missing: dict[bytes, str] = {}
         for key, text in zip(keys, texts, strict=True):
@@ -115,19 +134,23 @@ class CachedEncoder:
                 missing[key] = text
         self.counts.memory_hits += len(rows)
         if missing:
-            rows |= await self._wait(self._flights_of(missing))
+            rows |= await self._wait(self._flights_of(missing, how))
         return _decode([rows[key] for key in keys], self.dim)
 
-    def _key(self, text: str) -> bytes:
-        return blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=self._salt).digest()
+    def _key(self, text: str, said: bool) -> bytes:
+        read = self._prompts.of(said) + text
+        return blake2b(read.encode(errors="surrogatepass"), digest_size=16, key=self._salt).digest()
 
-    def _flights_of(self, missing: Mapping[bytes, str]) -> list[_Flight]:
+    def _flights_of(self, missing: Mapping[bytes, str], how: _How) -> list[_Flight]:
         """Join the flights that are under way for these texts and start one for the rest."""
-        flights = list(dict.fromkeys(self._flights[key] for key in missing if key in self._flights))
-        rest = {key: text for key, text in missing.items() if key not in self._flights}
-        self.counts.joined += len(missing) - len(rest)
+        under_way = {key: self._flights[key] for key in missing if key in self._flights}
+        joined = {key: flight for key, flight in under_way.items() if flight.urgent or not how.urgent}
+        rest = {key: text for key, text in missing.items() if key not in joined}
+        self.counts.joined += len(joined)
+        flights = list(dict.fromkeys(joined.values()))
         if rest:
-            flight = _Flight(list(rest), asyncio.get_running_loop().create_task(self._fill(rest)))
+            task = asyncio.get_running_loop().create_task(self._fill(rest, how))
+            flight = _Flight(list(rest), task, how.urgent)
             flight.task.add_done_callback(lambda _: self._land(flight))
             self._flights |= dict.fromkeys(rest, flight)
             flights.append(flight)
@@ -155,14 +178,14 @@ class CachedEncoder:
         if flight.task.done() and not flight.task.cancelled():
             flight.task.exception()  # seen: when every caller has left, nobody else looks
 
-    async def _fill(self, texts: Mapping[bytes, str]) -> Rows:
+    async def _fill(self, texts: Mapping[bytes, str], how: _How) -> Rows:
         """Find the texts in the file or encode them, and keep what was found or made."""
         rows = _usable(await self._store.get(list(texts)), self.dim) if self._store is not None else {}
         self.counts.file_hits += len(rows)
         fresh = [key for key in texts if key not in rows]
         self.counts.misses += len(fresh)
         if fresh:
-            vectors = await self._inner.encode([texts[key] for key in fresh])
+            vectors = await self._inner.encode([texts[key] for key in fresh], said=how.said, urgent=how.urgent)
             made = {key: vector.tobytes() for key, vector in zip(fresh, vectors.astype("<f2"), strict=True)}
             if self._store is not None:
                 await self._store.put(made)

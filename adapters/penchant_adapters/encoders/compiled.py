@@ -5,15 +5,19 @@ A folder of sentence-transformers whose network is ``openvino/openvino_model_qin
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
+from safetensors.numpy import load_file
 
 from penchant_adapters.encoders.layout import Layout
-from penchant_adapters.encoders.source import COMPILED, ModelSource
-from penchant_adapters.encoders.tokenized import TokenizedModel, Tokens, most_tokens, pool
+from penchant_adapters.encoders.precision import SAMPLE, likeness, refuse_unlike
+from penchant_adapters.encoders.source import COMPILED, SAMPLED, ModelSource
+from penchant_adapters.encoders.tokenized import TokenizedModel, Tokenizer, Tokens, most_tokens, pool
+from penchant_adapters.vectortypes import Precision
 
 # It would tell its makers what is done with it; without this module it tells nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -22,27 +26,36 @@ import openvino  # noqa: E402
 import transformers  # noqa: E402
 
 
-def load_model(place: str, *, threads: int | None, device: str) -> TokenizedModel:
-    """Load the model of a folder. Raises ``InvalidSetting`` when it cannot be used, or not on this *device*."""
+def load_models(
+    place: str, *, threads: int | None, device: str, precision: Precision
+) -> tuple[list[TokenizedModel], str]:
+    """Load the model of a folder and say how it runs.
+
+    Raises ``InvalidSetting`` when it cannot be used, not on this *device*, or gives other vectors here than where it
+    was made.
+    """
     if device not in {"auto", "cpu"}:
         raise InvalidSetting(f"hf:{place} is for CPUs, not for {device!r}; use the model it was made from", "device")
+    if precision != "auto":
+        raise InvalidSetting(
+            f"hf:{place} is in int8; for {precision} use the model it was made from", "encoder precision"
+        )
     source = ModelSource(place)
     try:
         layout = source.layout()
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         config = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False)
-        return TokenizedModel(
-            source.identity(None),
-            tokenizer,
-            CompiledNetwork(f"{place}/{COMPILED}", layout, threads),
-            layout,
-            most_tokens(tokenizer, layout, config),
-            source.projections(layout),
-        )
+        network = CompiledNetwork(f"{place}/{COMPILED}", layout, threads)
+        reader = Tokenizer(tokenizer, layout, most_tokens(tokenizer, layout, config))
+        model = TokenizedModel(source.identity(None), layout, reader, network, source.projections(layout))
+        if (sample := Path(place, SAMPLED)).exists():
+            told = load_file(sample)
+            refuse_unlike(place, "int8", likeness(model.encode(SAMPLE), told["full"]), float(told["least"]))
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise InvalidSetting(
             f"hf:{place} cannot be used: {error}; make it again: penchant compress", "encoder"
         ) from error
+    return [model], f"cpu, int8, {network.threads} threads"
 
 
 class CompiledNetwork:
@@ -56,6 +69,7 @@ class CompiledNetwork:
         if threads is not None:
             given["INFERENCE_NUM_THREADS"] = threads
         compiled = openvino.Core().compile_model(path, "CPU", given)
+        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
         self._names = [each.get_any_name() for each in compiled.inputs]
         self._request = compiled.create_infer_request()
         self._pooling = layout.pooling

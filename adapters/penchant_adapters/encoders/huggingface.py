@@ -3,9 +3,11 @@
 Weights come from safetensors only and no code of the model's repository is run. Needs the extra ``penchant[torch]``.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,9 +16,11 @@ from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 
 from penchant_adapters.encoders.layout import Layout
+from penchant_adapters.encoders.precision import SAMPLE, likeness, refuse_unlike
 from penchant_adapters.encoders.projection import Projection
 from penchant_adapters.encoders.source import ModelSource
-from penchant_adapters.encoders.tokenized import DEVICES, TokenizedModel, Tokens, most_tokens
+from penchant_adapters.encoders.tokenized import DEVICES, TokenizedModel, Tokenizer, Tokens, most_tokens
+from penchant_adapters.vectortypes import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,10 @@ class Parts:
     @property
     def encoder(self) -> TokenizedModel:
         """The model as a service has it."""
-        network = TorchNetwork(self.model, self.layout.pooling)
-        return TokenizedModel(self.name, self.tokenizer, network, self.layout, self.most_tokens, self.projections)
+        reader = Tokenizer(self.tokenizer, self.layout, self.most_tokens)
+        return TokenizedModel(
+            self.name, self.layout, reader, TorchNetwork(self.model, self.layout.pooling), self.projections
+        )
 
     def tokens(self, texts: Sequence[str], most: int, **given: Any) -> Any:
         """Return the tokens of texts, *most* of each at the most; *given* as the tokenizer takes it."""
@@ -48,13 +54,31 @@ class Parts:
         return self.tokenizer(texts, truncation=True, max_length=most, **given)
 
 
-def load_model(place: str, *, threads: int | None, device: str) -> TokenizedModel:
-    """Load the model *place*: a folder, a hub name, or ``NAME@REVISION``. Raises ``InvalidSetting`` when it cannot."""
+def load_models(
+    place: str, *, threads: int | None, device: str, precision: Precision
+) -> tuple[list[TokenizedModel], str]:
+    """Load the model *place*, a folder, a hub name, or ``NAME@REVISION``, on each device that is meant.
+
+    Returns them with words on how they run. Raises ``InvalidSetting`` when the model cannot be used, or gives other
+    vectors in the precision that is wanted.
+    """
     if threads is not None:
         torch.set_num_threads(threads)
-    target = _device(device)
+    devices = _devices(device)
+    number = _number(devices[0], precision)
     with _usable(place):
-        return load_parts(place, target, _precision(target)).encoder
+        parts = load_parts(place, devices[0], torch.float32)
+        if number is not torch.float32:
+            full = parts.encoder.encode(SAMPLE)
+            parts.model.to(number)
+            refuse_unlike(place, _name(number), likeness(parts.encoder.encode(SAMPLE), full))
+        others = [replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:]]
+        encoders = [one.encoder for one in (parts, *others)]
+    where = ", ".join(str(one) for one in devices)
+    cores = f", {torch.get_num_threads()} threads" if devices[0].type == "cpu" else ""
+    # While one thread takes a batch's vectors from a GPU and finishes them, the other has the next one computed.
+    threads_each = 2 if devices[0].type == "cuda" else 1
+    return encoders * threads_each, f"{where}, {_name(number)}{cores}"
 
 
 def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Parts:
@@ -92,14 +116,23 @@ class TorchNetwork:
     def __init__(self, model: Any, pooling: str) -> None:
         self.device: str = model.device.type
         self._model, self._pooling = model, pooling
+        self._streams = threading.local()
 
     def pooled(self, tokens: Tokens) -> Matrix:
         """Return one row per text, pooled where the model is."""
-        inputs = {key: torch.from_numpy(rows).to(self._model.device) for key, rows in tokens.items()}
-        with torch.inference_mode():
+        with self._stream(), torch.inference_mode():
+            inputs = {key: torch.from_numpy(rows).to(self._model.device) for key, rows in tokens.items()}
             states = self._model(**inputs).last_hidden_state.float()  # (B, T, dim)
             found: Matrix = pool(states, inputs["attention_mask"], self._pooling).cpu().numpy()
         return found
+
+    def _stream(self) -> AbstractContextManager[object]:
+        """Return the queue of kernels that this thread has on a GPU: one thread's do not wait for another's."""
+        if self.device != "cuda":
+            return nullcontext()
+        if not hasattr(self._streams, "mine"):
+            self._streams.mine = torch.cuda.Stream(self._model.device)  # type: ignore[no-untyped-call]
+        return torch.cuda.stream(self._streams.mine)
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
@@ -117,7 +150,8 @@ def pool(states: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
     return states[torch.arange(len(states), device=states.device), chosen]
 
 
-def _device(wanted: str) -> torch.device:
+def _devices(wanted: str) -> list[torch.device]:
+    """Return the devices that are meant; ``cuda`` and ``auto`` mean every GPU that this process may see."""
     found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(found if wanted == "auto" else wanted)
@@ -126,10 +160,19 @@ def _device(wanted: str) -> torch.device:
         raise InvalidSetting(f"{wanted!r} is not usable here; use auto, which gives {found}", field="device") from error
     if device.type not in DEVICES:
         raise InvalidSetting(f"{wanted!r} is not supported; use one of auto, {', '.join(DEVICES)}", field="device")
-    return device
+    if device.type == "cuda" and device.index is None:
+        return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+    return [device]
 
 
-def _precision(device: torch.device) -> torch.dtype:
-    if device.type != "cuda":
+def _number(device: torch.device, wanted: Precision) -> torch.dtype:
+    if wanted != "auto":
+        number: torch.dtype = getattr(torch, wanted)
+        return number
+    if device.type != "cuda":  # few CPUs are faster with fewer bits, and torch does not tell which
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _name(number: torch.dtype) -> str:
+    return str(number).removeprefix("torch.")

@@ -7,7 +7,7 @@ mean pooling. Parts that would change the vectors and are not supported here are
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from penchant_core.errors import InvalidSetting
 
@@ -35,6 +35,20 @@ class Dense:
     tanh: bool
 
 
+class Prompts(NamedTuple):
+    """What a model wants before texts, to know which are sought and which are found."""
+
+    item: str = ""
+    said: str = ""
+
+    def of(self, said: bool) -> str:
+        """Return what is put before a text that users said, or that stands with an item."""
+        return self.said if said else self.item
+
+
+NO_PROMPTS = Prompts()
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a model's folder says beside its weights."""
@@ -49,6 +63,11 @@ class Layout:
     """Layers behind the pooling, in their order."""
     static: bool = False
     """A table of tokens' vectors instead of a transformer."""
+    prompts: Prompts = NO_PROMPTS
+
+    def named(self, name: str) -> str:
+        """Return a model's *name*, which tells if its texts have prompts: without them its vectors are others."""
+        return f"{name}+prompts" if any(self.prompts) else name
 
     def inside(self, name: str) -> str:
         """Return the path of a file of the transformer, or of the table."""
@@ -85,6 +104,7 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
         lowercase=bool(settings.get("do_lower_case", False)),
         dense=tuple(dense),
         static=static,
+        prompts=_prompts(read("config_sentence_transformers.json") or {}),
     )
 
 
@@ -100,11 +120,13 @@ def written_layout(layout: Layout, width: int) -> dict[str, Any]:
         {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for number, (path, kind) in enumerate(named)
     ]
+    prompts = {"query": layout.prompts.said, "document": layout.prompts.item}
     modes = {key: key == _key(layout.pooling) for key in _POOLINGS}
     return {
         "modules.json": modules,
         "sentence_bert_config.json": {"max_seq_length": layout.max_tokens, "do_lower_case": layout.lowercase},
         f"{_POOLING_FOLDER}/config.json": {"word_embedding_dimension": width, **modes},
+        **({"config_sentence_transformers.json": {"prompts": prompts}} if any(layout.prompts) else {}),
     }
 
 
@@ -123,6 +145,14 @@ def _dense(folder: str, config: dict[str, Any]) -> Dense:
     if activation not in _ACTIVATIONS:
         raise InvalidSetting(f"{folder} ends with {activation}; {', '.join(_ACTIVATIONS)} are supported", "encoder")
     return Dense(folder, _ACTIVATIONS[activation])
+
+
+def _prompts(config: dict[str, Any]) -> Prompts:
+    """Return the prompts that sentence-transformers takes for documents and for queries."""
+    named = config.get("prompts") or {}
+    usual = named.get(config.get("default_prompt_name"), "")
+    document = next((named[name] for name in ("document", "passage", "corpus") if name in named), usual)
+    return Prompts(item=str(document), said=str(named.get("query", usual)))
 
 
 def _pooling(config: dict[str, Any]) -> str:

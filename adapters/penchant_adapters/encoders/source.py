@@ -15,6 +15,8 @@ from penchant_adapters.encoders.projection import Projection, read_projection
 
 COMPILED = "openvino/openvino_model_qint8_quantized.xml"
 """Where sentence-transformers, too, looks for a network in whole numbers."""
+SAMPLED = "openvino/sample.safetensors"
+"""Beside it: vectors of fixed texts in full precision, and how like them those in whole numbers must be."""
 FIGURES = "figures.json"
 """What training writes beside a model; it decides no vector."""
 WHATEVER_DECIDES = ("**/*.json", "**/*.safetensors", "**/*.txt", "openvino/*.xml", "openvino/*.bin")

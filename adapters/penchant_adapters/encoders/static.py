@@ -6,7 +6,7 @@ from safetensors only. Needs transformers, for the hub and the tokenizer, and no
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from penchant_core.errors import InvalidSetting
@@ -14,13 +14,25 @@ from penchant_core.vectors import Matrix
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.projection import Projection
+from penchant_adapters.encoders.schedule import Room
 from penchant_adapters.encoders.source import ModelSource
+from penchant_adapters.vectortypes import Precision
 
 
-def load_model(place: str, *, threads: int | None, device: str) -> "StaticModel":
-    """Load the model *place*: a folder, a hub name, or ``NAME@REVISION``. Raises ``InvalidSetting`` when it cannot."""
+def load_models(
+    place: str, *, threads: int | None, device: str, precision: Precision
+) -> tuple[list["StaticModel"], str]:
+    """Load the model *place*, a folder, a hub name, or ``NAME@REVISION``, and say how it runs.
+
+    Raises ``InvalidSetting`` when it cannot.
+    """
     del threads  # it has one
+    if precision not in {"auto", "float32"}:
+        raise InvalidSetting(
+            f"hf:{place} adds up float32 numbers; {precision} would not be faster", "encoder precision"
+        )
     if device not in {"auto", "cpu"}:
         raise InvalidSetting(f"hf:{place} looks words up, which a CPU does; {device!r} would not be faster", "device")
     source = ModelSource(place)
@@ -29,7 +41,8 @@ def load_model(place: str, *, threads: int | None, device: str) -> "StaticModel"
         tokenizer = Tokenizer.from_file(str(source.file(layout.inside("tokenizer.json"))))
         weights = source.file(layout.inside("model.safetensors"))
         table = _table(load_file(weights), str(weights))
-        return StaticModel(source.identity(source.commit(weights)), tokenizer, table, source.projections(layout))
+        name = source.identity(source.commit(weights))
+        return [StaticModel(name, layout, tokenizer, table, source.projections(layout))], "cpu, a table of tokens"
     except (OSError, ValueError, KeyError) as error:
         raise InvalidSetting(
             f"hf:{place} cannot be used: {error}; name a model that has tokenizer.json and safetensors weights",
@@ -37,30 +50,54 @@ def load_model(place: str, *, threads: int | None, device: str) -> "StaticModel"
         ) from error
 
 
+class StaticTokens(NamedTuple):
+    """The tokens of one text."""
+
+    ids: Sequence[int]
+    length: int
+
+
+class StaticTokenizer:
+    """Reads texts for a table of tokens' vectors, whole and without tokens that mark their ends."""
+
+    room = Room(256, 1 << 16)
+
+    def __init__(self, tokenizer: Tokenizer, nothing: int) -> None:
+        """*nothing* is the token of a text that has none."""
+        # Texts are cut before, and padding would be part of the mean.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer, self._nothing = tokenizer, nothing
+
+    def read(self, texts: Sequence[str]) -> list[StaticTokens]:
+        """Return the tokens of each text."""
+        found = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [StaticTokens(ids, len(ids)) for ids in (each.ids or [self._nothing] for each in found)]
+
+
 class StaticModel:
     """A table of tokens' vectors; keeps what ``TextModel`` promises."""
 
     # So many take some milliseconds.
-    slice_texts = 256
-    slice_bytes = 1 << 16
+    room = Room(256, 1 << 16)
+    padded = False
+    exhausted = MemoryError
 
-    def __init__(self, name: str, tokenizer: Tokenizer, table: Matrix, projections: Sequence[Projection] = ()) -> None:
+    def __init__(
+        self, name: str, layout: Layout, tokenizer: Tokenizer, table: Matrix, projections: Sequence[Projection] = ()
+    ) -> None:
         """*table*: shape (tokens, width)."""
-        self.name = name
-        self._tokenizer, self._projections = tokenizer, projections
-        # Texts are cut before, and padding would be part of the mean.
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
+        self.name, self.prompts = layout.named(name), layout.prompts
+        self.reader = StaticTokenizer(tokenizer, nothing=len(table))
+        self._projections = projections
         # What has no token says nothing in particular.
         self._table = np.concatenate([table, table.mean(axis=0, keepdims=True)])
-        self.dim = self.encode(["ready"]).shape[1]
+        self.dim = self.vectors(self.reader.read(["ready"])).shape[1]
 
-    def encode(self, texts: Sequence[str]) -> Matrix:
-        """Return one row per text, shape (len(texts), dim), not yet of unit length."""
-        nothing = [len(self._table) - 1]
-        read = [each.ids or nothing for each in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-        counts = np.array([len(ids) for ids in read])
-        tokens = np.fromiter(chain.from_iterable(read), np.int64, int(counts.sum()))
+    def vectors(self, given: Sequence[StaticTokens]) -> Matrix:
+        """Return one row per text, shape (len(given), dim), not yet of unit length."""
+        counts = np.array([one.length for one in given])
+        tokens = np.fromiter(chain.from_iterable(one.ids for one in given), np.int64, int(counts.sum()))
         sums = np.add.reduceat(self._table[tokens], np.cumsum(counts) - counts, axis=0)
         found: Matrix = (sums / counts[:, None]).astype(np.float32)
         for projection in self._projections:

@@ -1,23 +1,32 @@
 """Models that read tokens: a tokenizer, a network over token ids, and how the states of tokens become one vector."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from penchant_core.vectors import Matrix
 
-from penchant_adapters.encoders.batches import in_halves, padded_batches
+from penchant_adapters.encoders.batches import padded_batches
 from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.projection import Projection
+from penchant_adapters.encoders.schedule import Room
 
-_PADDED_TOKENS = {"cuda": 65_536, "mps": 16_384, "cpu": 2_048}
-_SLICE_TEXTS = {"cuda": 1_024, "mps": 256, "cpu": 16}
-DEVICES = tuple(_SLICE_TEXTS)
+# A CPU is as fast with 512 tokens as with more, and a search waits for less; a GPU needs many to be busy.
+_ROOMS = {"cuda": Room(1_024, 65_536), "mps": Room(256, 16_384), "cpu": Room(64, 512)}
+DEVICES = tuple(_ROOMS)
 """Kinds of devices that a network can run on."""
 
 Tokens = Mapping[str, NDArray[np.int64]]
-"""What a tokenizer gives (``input_ids``, ``attention_mask``, …), each of shape (B, T)."""
+"""What a network takes (``input_ids``, ``attention_mask``, …), each of shape (B, T)."""
+
+
+class TokensRead(NamedTuple):
+    """The tokens of one text."""
+
+    arrays: Mapping[str, Sequence[int]]
+    """By the names that the network knows them by; all are as long."""
+    length: int
 
 
 class Network(Protocol):
@@ -32,46 +41,78 @@ class Network(Protocol):
         """Return one row per text, shape (B, width): the states of its tokens, pooled."""
 
 
+class Tokenizer:
+    """A tokenizer of transformers, as a model wants its texts read."""
+
+    # Some milliseconds of reading: an urgent text waits for no more.
+    room = Room(64, 1 << 14)
+
+    def __init__(self, tokenizer: Any, layout: Layout, most_tokens: int) -> None:
+        """*most_tokens* of a text are read. Raises ``ValueError`` if texts cannot be padded."""
+        if tokenizer.pad_token_id is None:
+            raise ValueError("its tokenizer has no token to pad with")
+        self._tokenizer, self._lowercase, self._most_tokens = tokenizer, layout.lowercase, most_tokens
+        self._nothing = TokensRead({"input_ids": [tokenizer.pad_token_id], "attention_mask": [1]}, 1)
+        self._filler = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        self._left = tokenizer.padding_side == "left"
+
+    def read(self, texts: Sequence[str]) -> list[TokensRead]:
+        """Return the tokens of each text."""
+        texts = [text.lower() for text in texts] if self._lowercase else list(texts)
+        found = self._tokenizer(texts, truncation=True, max_length=self._most_tokens)
+        names = [name for name in found if name in _ARRAYS]
+        rows = zip(*(found[name] for name in names), strict=True)
+        # Some mark neither end, and read nothing in an empty text.
+        return [
+            TokensRead(dict(zip(names, row, strict=True)), len(row[0])) if row[0] else self._nothing for row in rows
+        ]
+
+    def padded(self, read: Sequence[TokensRead]) -> Tokens:
+        """Return the tokens of some texts as arrays, padded to the longest."""
+        longest = max(one.length for one in read)
+        arrays = {}
+        for name in max(read, key=lambda one: len(one.arrays)).arrays:
+            array = np.full((len(read), longest), self._filler.get(name, 0), np.int64)
+            for row, one in zip(array, read, strict=True):
+                start = longest - one.length if self._left else 0
+                row[start : start + one.length] = one.arrays.get(name, 0)
+            arrays[name] = array
+        return arrays
+
+
+_ARRAYS = ("input_ids", "attention_mask", "token_type_ids")
+
+
 class TokenizedModel:
     """A tokenizer and a network, whose rows go through *projections*; keeps what ``TextModel`` promises."""
 
+    padded = True
+
     def __init__(
-        self,
-        name: str,
-        tokenizer: Any,
-        network: Network,
-        layout: Layout,
-        most_tokens: int,
-        projections: Sequence[Projection] = (),
+        self, name: str, layout: Layout, reader: Tokenizer, network: Network, projections: Sequence[Projection] = ()
     ) -> None:
-        """*most_tokens* of a text are read."""
-        self.name = name
-        self.slice_texts = _SLICE_TEXTS[network.device]
-        self.slice_bytes = 128 * self.slice_texts
-        self._tokenizer, self._network, self._layout = tokenizer, network, layout
-        self._projections = projections
-        self._most_tokens = most_tokens
-        self._padded_tokens = _PADDED_TOKENS[network.device]
-        # A model that cannot pad, or wants more than token ids, shows at start, not at a user's search.
-        self.dim = self._forward(tokenizer(["ready", "ready to encode"]), [0, 1]).shape[1]
+        self.name, self.prompts = layout.named(name), layout.prompts
+        self.reader = reader
+        self.room = _ROOMS[network.device]
+        self.exhausted = network.exhausted
+        self.network, self._projections = network, projections
+        # A model that wants more than token ids shows at start, not at a user's search.
+        self.dim = self.vectors(reader.read(["ready", "ready to encode"])).shape[1]
 
-    def encode(self, texts: Sequence[str]) -> Matrix:
-        """Return one row per text, shape (len(texts), dim), not yet of unit length."""
-        if self._layout.lowercase:
-            texts = [text.lower() for text in texts]
-        tokens = self._tokenizer(list(texts), truncation=True, max_length=self._most_tokens)
-        lengths = [len(ids) for ids in tokens["input_ids"]]
-        rows = np.empty((len(texts), self.dim), np.float32)
-        for batch in padded_batches(lengths, self._padded_tokens):
-            rows[batch] = in_halves(batch, lambda part: self._forward(tokens, part), self._network.exhausted)
-        return rows
-
-    def _forward(self, tokens: Any, batch: Sequence[int]) -> Matrix:
-        rows = {key: [values[i] for i in batch] for key, values in tokens.items()}
-        found = self._network.pooled(self._tokenizer.pad(rows, return_tensors="np"))
+    def vectors(self, given: Sequence[TokensRead]) -> Matrix:
+        """Return one row per text, shape (len(given), dim), not yet of unit length."""
+        found = self.network.pooled(self.reader.padded(given))
         for projection in self._projections:
             found = projection.of(found)
         return found
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return one row per text, in order, from the thread that asks; for those who do nothing else meanwhile."""
+        read = self.reader.read(texts)
+        rows = np.empty((len(texts), self.dim), np.float32)
+        for batch in padded_batches([one.length for one in read], self.room.length):
+            rows[batch] = self.vectors([read[position] for position in batch])
+        return rows
 
 
 def most_tokens(tokenizer: Any, layout: Layout, config: Any) -> int:

@@ -1,30 +1,56 @@
-"""The shared half of every encoder: one thread, one model, batches that form while the model is busy.
+"""The runtime of every encoder: texts of all callers become batches while the devices are busy.
 
-A request that finds the model idle starts at once. Requests that arrive meanwhile wait in a queue; a slice is taken
-from its front and a request with texts left goes to its back, so a bulk of thousands delays a single search by at most
-one slice, and many single searches share one.
+A text that finds a device idle starts at once; nothing waits for a batch to fill up. Where a model has a tokenizer,
+that has a thread of its own and stays some batches ahead, so that a device never waits for it; each device has one
+thread or two. Who is next is the rule of ``schedule``; this module owns threads, callers and failures.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import logging
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from penchant_core.errors import EncoderFailed
 from penchant_core.vectors import Matrix
 
-from penchant_adapters.encoders.batches import cut
+from penchant_adapters.encoders.layout import Prompts
+from penchant_adapters.encoders.schedule import Bounds, Job, Lane, Room, Schedule, refuse_more
+from penchant_adapters.encoders.thread import WorkThread
 
 MAX_CHARACTERS = 1_000
 """Characters of a text that reach the model; what an item is about stands at its beginning."""
+STUCK_SECONDS = 120.0
+"""A device that is at one batch for longer will not end it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Reading(Protocol):
+    """The tokens of a text."""
+
+    @property
+    def length(self) -> int:
+        """How many they are."""
+
+
+class TextReader(Protocol):
+    """A tokenizer that blocks its thread."""
+
+    @property
+    def room(self) -> Room:
+        """Most texts, and most UTF-8 bytes, of one call of ``read``."""
+
+    def read(self, texts: Sequence[str]) -> Sequence[Reading]:
+        """Return the tokens of each text."""
 
 
 class TextModel(Protocol):
-    """A model that blocks its thread while it turns texts into vectors."""
+    """A model that blocks its thread while it turns texts, or their tokens, into vectors."""
 
     @property
     def name(self) -> str:
@@ -35,49 +61,111 @@ class TextModel(Protocol):
         """Length of a vector."""
 
     @property
-    def slice_texts(self) -> int:
-        """Most texts of one call of ``encode``."""
+    def room(self) -> Room:
+        """Most texts, and most tokens or UTF-8 bytes, of one call of ``vectors``."""
 
     @property
-    def slice_bytes(self) -> int:
-        """Most UTF-8 bytes of one call of ``encode``; a text that is longer comes alone."""
+    def padded(self) -> bool:
+        """Whether a batch costs its longest text times its texts, not their sum."""
 
-    def encode(self, texts: Sequence[str]) -> Matrix:
+    @property
+    def prompts(self) -> Prompts:
+        """What it wants before texts."""
+
+    @property
+    def exhausted(self) -> type[Exception]:
+        """What ``vectors`` raises when a batch is too large for the device's memory."""
+
+    @property
+    def reader(self) -> TextReader | None:
+        """What gives ``vectors`` tokens; None: it takes texts."""
+
+    def vectors(self, given: Sequence[Any]) -> Matrix:
         """Return one row per text, in order; the rows need not be of unit length."""
 
 
-@dataclass(eq=False)
-class _Request:
-    texts: list[str]
-    sizes: list[int]
-    pieces: deque[range]
+class Timings(NamedTuple):
+    """What an answer took, in seconds, for the text that was the last."""
+
+    waiting: float
+    """For the tokenizer and for a device."""
+    reading: float
+    """In the tokenizer, with those that were read with it."""
+    computing: float
+    """On the device, with its batch."""
+
+    @property
+    def total(self) -> float:
+        """From the call to the answer."""
+        return sum(self)
+
+
+class Encoded(NamedTuple):
+    """The vectors of a call."""
+
     rows: Matrix
-    answer: asyncio.Future[Matrix]
+    """Float32, shape (texts, dim), unit length."""
+    timings: Timings
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    rows: Matrix
+    answer: asyncio.Future[Encoded]
     missing: int
+    begun: float
+    jobs: list[Job] = field(default_factory=list)
+    reading: float = 0.0
+
+    def fail(self, error: EncoderFailed) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
-class _Share(NamedTuple):
-    """The piece of one request that takes part in a slice."""
+@dataclass(eq=False, slots=True)
+class _Device:
+    model: TextModel
+    thread: WorkThread
+    idle: bool = True
+    stuck: bool = False
+    known: Any = None
+    """What it has made a vector of before: one that fails at this as well is lost."""
 
-    request: _Request
-    piece: range
 
-
-@dataclass(eq=False)
 class WorkerEncoder:
-    """An encoder that runs *model* in a thread of its own. Use it from one event loop; close it with ``aclose``.
+    """An encoder on one device or several. Use it from one event loop; close it with ``aclose``.
 
-    Every caller is answered: with vectors, with ``EncoderFailed``, or not at all because it left; what it had not yet
-    given to the model is then dropped.
+    Every caller is answered: with vectors, with ``EncoderFailed``, with ``Overloaded`` before any work, or not at all
+    because it left; what the model had not yet been given is then dropped.
     """
 
-    model: TextModel
-    _waiting: deque[_Request] = field(default_factory=deque, init=False)
-    _busy: bool = field(default=False, init=False)
-    _closed: bool = field(default=False, init=False)
+    def __init__(
+        self,
+        *models: TextModel,
+        bounds: Bounds | None = None,
+        stuck_seconds: float = STUCK_SECONDS,
+        lost: Callable[[EncoderFailed], None] | None = None,
+    ) -> None:
+        """*models* are replicas of one, each on its device; the first one's tokenizer reads for all.
 
-    def __post_init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        *bounds* limit how many texts may wait. A batch that takes longer than *stuck_seconds* will not end. *lost*
+        hears why the encoder is of no use any more.
+        """
+        self.model = models[0]
+        self.lost = lost
+        self.heard: Callable[[Timings], None] = lambda _: None
+        """Hears what each answer took."""
+        self.truncated: Callable[[], None] = lambda: None
+        """Hears of a text that is longer than ``MAX_CHARACTERS``."""
+        self._bounds = bounds or Bounds()
+        self._stuck_seconds = stuck_seconds
+        self._devices = [_Device(model, WorkThread(f"encoder-{n}")) for n, model in enumerate(models)]
+        self._ready = Schedule(self.model.room, padded=self.model.padded)
+        reader = self.model.reader
+        self._reading = None if reader is None else _Reading(reader, WorkThread("tokenizer"))
+        self._texts_per_second = 0.0
+        self._useless = ""
+        self._closed = False
 
     @property
     def name(self) -> str:
@@ -89,26 +177,64 @@ class WorkerEncoder:
         """Length of a vector."""
         return self.model.dim
 
-    async def encode(self, texts: Sequence[str]) -> Matrix:
+    @property
+    def prompts(self) -> Prompts:
+        """What the model is given before texts."""
+        return self.model.prompts
+
+    @property
+    def waiting(self) -> int:
+        """Texts that no device has begun with."""
+        return sum(self._waiting(lane) for lane in Lane)
+
+    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
         """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
 
-        Only the first ``MAX_CHARACTERS`` characters of a text count. Raises ``EncoderFailed`` when the model fails,
-        gives a vector that is not finite, or is closed.
+        Only the first ``MAX_CHARACTERS`` characters of a text count. Texts that users *said* may have another prompt
+        than those of items. *urgent* texts go before others. Raises
+        ``EncoderFailed`` when the model fails, gives a vector that is not finite, or is closed, and ``Overloaded``
+        when too many texts wait.
         """
-        if self._closed:
-            raise EncoderFailed(f"the encoder {self.name} is closed; open it again")
+        return (await self.encode_timed(texts, said=said, urgent=urgent)).rows
+
+    async def encode_timed(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Encoded:
+        """Return what ``encode`` returns, and what it took."""
+        if self._useless:
+            raise EncoderFailed(f"the encoder {self.name} {self._useless}")
         if not texts:
-            return np.empty((0, self.dim), np.float32)
-        request = self._request(texts)
-        self._waiting.append(request)
-        self._start_slice()
-        return await request.answer
+            return Encoded(np.empty((0, self.dim), np.float32), Timings(0.0, 0.0, 0.0))
+        prompt = self.prompts.of(said)
+        lane = Lane.URGENT if urgent else Lane.BULK
+        refuse_more(lane, self._waiting(lane), self._bounds[lane], self._texts_per_second)
+        call = _Call(
+            np.empty((len(texts), self.dim), np.float32),
+            asyncio.get_running_loop().create_future(),
+            len(texts),
+            time.perf_counter(),
+        )
+        for position, text in enumerate(texts):
+            if len(text) > MAX_CHARACTERS:
+                self.truncated()
+            raw = (prompt + text[:MAX_CHARACTERS]).encode(errors="replace")  # no model takes lone surrogates
+            call.jobs.append(Job(raw.decode(), len(raw) or 1, call, position, lane))
+        call.answer.add_done_callback(lambda _: self._forget(call))
+        (self._ready if self._reading is None else self._reading.texts).enter(call.jobs)
+        self._go()
+        return await call.answer
 
     async def aclose(self) -> None:
-        """Refuse new texts, fail those that the model has not seen, wait for the slice it is at, end the thread."""
+        """Refuse new texts, fail those that no device has begun with, wait for the batches under way."""
+        if not self._useless:
+            self._useless = "is closed; open it again"
         self._closed = True
-        self._refuse_waiting()
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
+        self._refuse_waiting("was closed before it got to this text")
+        if self._reading is not None:
+            await self._reading.thread.aclose()
+        for device in self._devices:
+            if device.stuck:
+                device.thread.abandon()
+            else:
+                await device.thread.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,91 +244,175 @@ class WorkerEncoder:
     ) -> None:
         await self.aclose()
 
-    def _refuse_waiting(self) -> None:
-        while self._waiting:
-            _fail(
-                self._waiting.popleft(), EncoderFailed(f"the encoder {self.name} was closed before it got to this text")
+    def _waiting(self, lane: Lane) -> int:
+        return self._ready.waiting(lane) + (0 if self._reading is None else self._reading.texts.waiting(lane))
+
+    def _go(self) -> None:
+        """Give work to whoever has none."""
+        for device in self._devices:
+            if device.idle and not self._useless and (batch := self._ready.take()):
+                self._compute(device, batch)
+        reading = self._reading
+        if reading is None or not reading.idle or self._useless:
+            return
+        if batch := reading.texts.take([lane for lane in Lane if not self._ready.ahead(lane)]):
+            reading.idle = False
+            texts = [job.given for job in batch]
+            reading.thread.submit(
+                partial(reading.reader.read, texts), partial(self._was_read, batch, time.perf_counter())
             )
 
-    def _request(self, texts: Sequence[str]) -> _Request:
-        raw = [text[:MAX_CHARACTERS].encode(errors="replace") for text in texts]  # no model takes lone surrogates
-        sizes = [len(r) for r in raw]
-        return _Request(
-            texts=[r.decode() for r in raw],
-            sizes=sizes,
-            pieces=deque(cut(sizes, self.model.slice_texts, self.model.slice_bytes)),
-            rows=np.empty((len(raw), self.dim), np.float32),
-            answer=asyncio.get_running_loop().create_future(),
-            missing=len(raw),
-        )
+    def _was_read(self, batch: list[Job], begun: float, outcome: Sequence[Reading] | BaseException) -> None:
+        assert self._reading is not None
+        self._reading.idle = True
+        seconds = time.perf_counter() - begun
+        self._reading.texts.spent(batch[0].lane, seconds)
+        if isinstance(outcome, BaseException):
+            self._fail(batch, outcome)
+        else:
+            for job, reading in zip(batch, outcome, strict=True):
+                job.given, job.length = reading, reading.length
+                job.owner.reading = seconds
+            self._ready.put(batch)
+        self._refuse_if_useless()
+        self._go()
 
-    def _start_slice(self) -> None:
-        if self._busy or not (shares := self._next_slice()):
-            return
-        texts = [share.request.texts[position] for share in shares for position in share.piece]
-        self._busy = True
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._encode_slice, texts)
-        work.add_done_callback(lambda done: self._end_slice(shares, done))
+    def _compute(self, device: _Device, batch: list[Job]) -> None:
+        device.idle = False
+        alarm = asyncio.get_running_loop().call_later(self._stuck_seconds, self._stuck, device, batch)
+        begun = time.perf_counter()
+        given = [job.given for job in batch]
+        device.thread.submit(partial(_vectors, device, given), partial(self._computed, device, batch, alarm, begun))
 
-    def _next_slice(self) -> list[_Share]:
-        """Take the next piece of each request in turn, as long as they fit."""
-        shares: list[_Share] = []
-        texts, size = self.model.slice_texts, self.model.slice_bytes
-        while self._waiting:
-            request = self._waiting[0]
-            if request.answer.done():  # the caller left, or was told of a failure
-                self._waiting.popleft()
+    def _computed(
+        self,
+        device: _Device,
+        batch: list[Job],
+        alarm: asyncio.TimerHandle,
+        begun: float,
+        outcome: Matrix | BaseException,
+    ) -> None:
+        alarm.cancel()
+        device.idle = True
+        now = time.perf_counter()
+        self._ready.spent(batch[0].lane, now - begun)
+        if isinstance(outcome, _Lost):
+            self._fail(batch, outcome.cause)
+            self._lose(f"is lost, and fails at what it could do before: {_told(outcome.cause)}")
+        elif isinstance(outcome, device.model.exhausted) and self._ready.shrink(batch):
+            _log.warning(
+                "out of memory with %d texts at once; batches of %d at most from now on",
+                len(batch),
+                self._ready.room.length,
+            )
+        elif isinstance(outcome, BaseException):
+            self._fail(batch, outcome)
+        else:
+            self._texts_per_second = _smoothed(self._texts_per_second, len(batch) / max(now - begun, 1e-6))
+            self._deliver(batch, outcome, now, now - begun)
+        self._refuse_if_useless()
+        self._go()
+
+    def _deliver(self, batch: list[Job], rows: Matrix, now: float, computing: float) -> None:
+        bad = np.isnan(rows[:, 0])
+        for number, job in enumerate(batch):
+            call: _Call = job.owner
+            if bad[number]:
+                call.fail(EncoderFailed(f"text {job.position} of the call: the model gave no finite vector for it"))
                 continue
-            piece = request.pieces[0]
-            texts -= len(piece)
-            size -= sum(request.sizes[piece.start : piece.stop])
-            if shares and (texts < 0 or size < 0):
-                break
-            shares.append(_Share(request, request.pieces.popleft()))
-            self._waiting.popleft()
-        return shares
+            call.rows[job.position] = rows[number]
+            call.missing -= 1
+            if not call.missing and not call.answer.done():
+                timings = Timings(now - call.begun - call.reading - computing, call.reading, computing)
+                call.answer.set_result(Encoded(call.rows, timings))
+                self.heard(timings)
 
-    def _encode_slice(self, texts: list[str]) -> Matrix:
-        """Run in the worker's thread. A row that is not finite throughout, or all zero, comes back as all NaN."""
-        rows = np.asarray(self.model.encode(texts), dtype=np.float32)
-        if rows.shape != (len(texts), self.dim):
-            raise EncoderFailed(f"the encoder {self.name} gave shape {rows.shape}, not {(len(texts), self.dim)}")
-        with np.errstate(all="ignore"):
-            scaled: Matrix = rows / np.abs(rows).max(axis=1, keepdims=True)  # squares of large values would overflow
-            unit: Matrix = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-        return unit
+    def _fail(self, batch: list[Job], error: BaseException) -> None:
+        for call in dict.fromkeys(job.owner for job in batch):
+            failure = EncoderFailed(f"the encoder {self.name} failed: {_told(error)}")
+            failure.__cause__ = error
+            call.fail(failure)
 
-    def _end_slice(self, shares: list[_Share], done: asyncio.Future[Matrix]) -> None:
-        self._busy = False
-        error = asyncio.CancelledError("the event loop is closing") if done.cancelled() else done.exception()
-        start = 0
-        for share in shares:
-            if error is not None:
-                failure = EncoderFailed(f"the encoder {self.name} failed: {error or type(error).__name__}")
-                failure.__cause__ = error
-                _fail(share.request, failure)
-            else:
-                _deliver(share, done.result()[start : start + len(share.piece)])
-            start += len(share.piece)
-            if share.request.pieces:  # to the back, behind those who came during this slice
-                self._waiting.append(share.request)
-        if self._closed:
-            self._refuse_waiting()
-        self._start_slice()
+    def _forget(self, call: _Call) -> None:
+        """Take out what a caller still waited for that left or was told of a failure."""
+        for job in call.jobs if call.missing else ():
+            job.gone = True
+            self._ready.leave(job)
+            if self._reading is not None:
+                self._reading.texts.leave(job)
 
+    def _stuck(self, device: _Device, batch: list[Job]) -> None:
+        device.stuck = True
+        problem = f"has been at {len(batch)} texts for {self._stuck_seconds:g} s and will not end"
+        self._fail(batch, TimeoutError(problem))
+        self._lose(problem)
 
-def _deliver(share: _Share, rows: Matrix) -> None:
-    request, piece = share
-    if (bad := np.flatnonzero(np.isnan(rows[:, 0]))).size:
-        position = piece[int(bad[0])]
-        _fail(request, EncoderFailed(f"text {position} of the call: the model gave no finite vector for it"))
-        return
-    request.rows[piece.start : piece.stop] = rows
-    request.missing -= len(piece)
-    if not request.missing and not request.answer.done():
-        request.answer.set_result(request.rows)
+    def _lose(self, problem: str) -> None:
+        if self._useless:
+            return
+        self._useless = problem
+        _log.critical("the encoder %s %s", self.name, problem)
+        self._refuse_waiting(problem)
+        if self.lost is not None:
+            self.lost(EncoderFailed(f"the encoder {self.name} {problem}"))
+
+    def _refuse_if_useless(self) -> None:
+        if self._useless:
+            self._refuse_waiting("was closed before it got to this text" if self._closed else self._useless)
+
+    def _refuse_waiting(self, why: str) -> None:
+        for schedule in (self._ready, *([self._reading.texts] if self._reading else [])):
+            for call in dict.fromkeys(job.owner for job in schedule.clear()):
+                call.fail(EncoderFailed(f"the encoder {self.name} {why}"))
 
 
-def _fail(request: _Request, error: EncoderFailed) -> None:
-    if not request.answer.done():
-        request.answer.set_exception(error)
+@dataclass(eq=False, slots=True)
+class _Reading:
+    reader: TextReader
+    thread: WorkThread
+    texts: Schedule = field(init=False)
+    idle: bool = True
+
+    def __post_init__(self) -> None:
+        self.texts = Schedule(self.reader.room, padded=False)
+
+
+class _Lost(Exception):
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _vectors(device: _Device, given: list[Any]) -> Matrix:
+    """Run in the device's thread. A row that is not finite throughout, or all zero, comes back as all NaN."""
+    try:
+        rows = _rows(device.model, given)
+    except device.model.exhausted as error:
+        raise error.with_traceback(None) from None  # with it the failed attempt's tensors would live on
+    except Exception as error:
+        if device.known is not None:
+            try:
+                _rows(device.model, [device.known])
+            except Exception:  # noqa: BLE001 whatever it is now
+                raise _Lost(error) from error
+        raise
+    device.known = given[0]
+    with np.errstate(all="ignore"):
+        scaled: Matrix = rows / np.abs(rows).max(axis=1, keepdims=True)  # squares of large values would overflow
+        unit: Matrix = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    return unit
+
+
+def _rows(model: TextModel, given: list[Any]) -> Matrix:
+    rows = np.asarray(model.vectors(given), dtype=np.float32)
+    if rows.shape != (len(given), model.dim):
+        raise EncoderFailed(f"the encoder {model.name} gave shape {rows.shape}, not {(len(given), model.dim)}")
+    return rows
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _smoothed(before: float, now: float) -> float:
+    return now if not before else 0.9 * before + 0.1 * now

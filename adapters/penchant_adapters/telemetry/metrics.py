@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from penchant_adapters.encoders.cache import CacheCounts
+    from penchant_adapters.encoders.worker import Timings, WorkerEncoder
 
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds."""
@@ -176,6 +177,40 @@ class ConsumerMetrics:
         )
 
 
+class EncoderMetrics:
+    """What the runtime of the encoder tells."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
+            "penchant_encoder_seconds",
+            "Time that the model takes for the new texts of one request, waiting included, seconds.",
+            registry=registry,
+            buckets=LATENCIES,
+        )
+        stages = Histogram(
+            "penchant_encoder_stage_seconds",
+            "What that time is spent on: waiting, reading (tokens), computing (on the device), seconds.",
+            ("stage",),
+            registry=registry,
+            buckets=LATENCIES,
+        )
+        self._stages = tuple(stages.labels(stage) for stage in ("waiting", "reading", "computing"))
+        self.waiting = Gauge(
+            "penchant_encoder_waiting_texts", "Texts that wait for the encoder, texts.", registry=registry
+        )
+        self.truncated = Counter(
+            "penchant_encoder_truncated_texts_total",
+            "Texts of which only the beginning was given to the model, texts.",
+            registry=registry,
+        )
+
+    def heard(self, timings: "Timings") -> None:
+        """Take down what an answer took."""
+        self.seconds.observe(timings.total)
+        for stage, seconds in zip(self._stages, (timings.waiting, timings.reading, timings.computing), strict=True):
+            stage.observe(seconds)
+
+
 class Metrics:
     """Every metric of one process, on a registry of its own."""
 
@@ -194,12 +229,7 @@ class Metrics:
             registry=self.registry,
             buckets=FRESHNESS,
         )
-        self.encoder_seconds = Histogram(
-            "penchant_encoder_seconds",
-            "Time that the model takes for the new texts of one request, waiting included, seconds.",
-            registry=self.registry,
-            buckets=LATENCIES,
-        )
+        self.encoder = EncoderMetrics(self.registry)
         self.event_loop_lag = Histogram(
             "penchant_event_loop_lag_seconds",
             "How much too late a timer fires: the time that something else held the event loop, seconds.",
@@ -266,6 +296,12 @@ class Metrics:
     def running(self, version: str, model: str) -> None:
         """Tell what runs."""
         self._build.info({"version": version, "model": model})
+
+    def watch_encoder(self, encoder: "WorkerEncoder") -> None:
+        """Tell how an encoder works; once in a process."""
+        encoder.heard = self.encoder.heard
+        self.encoder.waiting.set_function(lambda: encoder.waiting)
+        encoder.truncated = self.encoder.truncated.inc
 
     def watch_texts(self, counts: "CacheCounts") -> None:
         """Tell where an encoder's cache finds texts; once in a process."""

@@ -1,40 +1,13 @@
-"""Ports with a clock: what the model and the store take, as whoever asks them feels it."""
+"""Ports with a clock: what the store takes, as whoever asks it feels it."""
 
 import inspect
-from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 from penchant_core.pipeline import Library, Stores
-from penchant_core.ports import Encoder
-from penchant_core.vectors import Matrix
-from prometheus_client import Histogram
 
 from penchant_adapters.telemetry.metrics import Metrics
 
 Port = TypeVar("Port")
-
-
-class TimedEncoder:
-    """An encoder that tells how long *inner* takes; stand it behind the cache, so that only the model is measured."""
-
-    def __init__(self, inner: Encoder, seconds: Histogram) -> None:
-        self._inner = inner
-        self._seconds = seconds
-
-    @property
-    def name(self) -> str:
-        """Identity of the model."""
-        return self._inner.name
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._inner.dim
-
-    async def encode(self, texts: Sequence[str]) -> Matrix:
-        """Return what the encoder returns; failures are measured too."""
-        with self._seconds.time():
-            return await self._inner.encode(texts)
 
 
 def timed(port: Port, metrics: Metrics) -> Port:

@@ -27,7 +27,7 @@ def measure(folder: Path, asking: Asking) -> dict[str, Any]:
     users, artists = np.union1d(plays[:, 0], friends.ravel()), np.unique(plays[:, 1])
     # A few artists have a name of nothing but markup; the encoder wants every text to say something.
     words = [names.get(artist) or str(artist) for artist in artists.tolist()]
-    vectors, model = asyncio.run(encode_texts(words, asking.encoder, asking.progress))
+    vectors, model = asyncio.run(encode_texts(words, (), asking.encoder, asking.progress))
     rows, columns = np.searchsorted(users, plays[:, 0]), np.searchsorted(artists, plays[:, 1])
     amounts = sp.csr_matrix((plays[:, 2].astype(np.float64), (rows, columns)), shape=(len(users), len(artists)))
     pairs = np.searchsorted(users, friends)

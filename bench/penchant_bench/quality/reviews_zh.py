@@ -51,7 +51,7 @@ def measure(folder: Path, asking: Asking) -> dict[str, Any]:
     names = sorted({review.category for review in reviews})
     pool, said = drawn.pool, [review for user in drawn.users for review in user]
     texts = [review.text for review in (*pool, *said)]
-    vectors, model = asyncio.run(encode_texts(texts, asking.encoder, asking.progress))
+    vectors, model = asyncio.run(encode_texts((), texts, asking.encoder, asking.progress))
     found = evaluated(_words(drawn, names, vectors, tuning.weights), names, tuning)
     settings = {"data": NAME, "encoder": model, "tuning": asdict(tuning), "validation": asking.validation}
     settings |= {"seed": metrics.SEED, "resamples": metrics.RESAMPLES, "users": USERS, "said": SAID}

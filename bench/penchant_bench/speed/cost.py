@@ -151,7 +151,7 @@ def _seen(ledger: Any) -> frozenset[str]:
 @asynccontextmanager
 async def _opened(data_dir: Path, trained: Trained = UNTRAINED) -> AsyncIterator[_Ground]:
     settings = Settings(data_dir=data_dir)
-    async with opened_encoder(settings.encoder, settings.encoder_threads, settings.encoder_device, data_dir) as encoder:
+    async with opened_encoder(settings.encoder, settings) as encoder:
         with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation, trained=trained) as store:
             yield _Ground(store, encoder, Recommender(store.stores.library, encoder, settings.tuning, now, trained))
 

@@ -83,12 +83,12 @@ async def _model_alone(texts: list[str]) -> tuple[float, float]:
     """Return texts a second in slices and one by one."""
     encoder = open_encoder("builtin:")
     async with encoder:
-        model, size = encoder.model, encoder.model.slice_texts
+        model, size = encoder.model, encoder.model.room.texts
         rates = []
         for step, sample in ((size, texts), (1, texts[: len(texts) // 5])):
             begin = time.perf_counter()
             for start in range(0, len(sample), step):
-                model.encode(sample[start : start + step])
+                model.vectors(sample[start : start + step])
             rates.append(len(sample) / (time.perf_counter() - begin))
         return rates[0], rates[1]
 
@@ -106,7 +106,7 @@ async def _bulk(encoder: WorkerEncoder, texts: list[str]) -> dict[str, float]:
     searches: list[float] = []
     while not bulk.done():
         ticks += [await _seconds(asyncio.sleep(0.001)) for _ in range(50)]
-        searches.append(await _seconds(encoder.encode([f"search {len(searches)}"])))
+        searches.append(await _seconds(encoder.encode([f"search {len(searches)}"], urgent=True)))
     return {
         "bulk_per_s": len(texts) / await bulk,
         "search_during_bulk_p50_ms": 1e3 * median(searches),

@@ -48,7 +48,7 @@ async def questions(
 ) -> AsyncIterator[list[Question]]:
     """Open a store that no process has open and give the questions behind these users' lists."""
     settings = Settings(data_dir=data_dir)
-    async with opened_encoder(settings.encoder, settings.encoder_threads, settings.encoder_device, data_dir) as encoder:
+    async with opened_encoder(settings.encoder, settings) as encoder:
         with open_edge(data_dir, encoder.name, encoder.dim, settings.covisitation, trained=trained) as store:
             recommender = Recommender(store.stores.library, encoder, settings.tuning, now, trained)
             yield [await _question(store, recommender, user) for user in users]

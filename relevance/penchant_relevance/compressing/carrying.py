@@ -12,7 +12,7 @@ from penchant_core.vectors import Matrix
 from penchant_relevance.compressing.comparing import Tried, carried_out, sample_of
 from penchant_relevance.compressing.recipes import Recipe, usual
 from penchant_relevance.compressing.trying import Speed, tried, tried_beside
-from penchant_relevance.encoding import in_steps
+from penchant_relevance.encoding import in_steps, words_of
 from penchant_relevance.log import Log
 
 if TYPE_CHECKING:  # torch is an extra
@@ -63,10 +63,14 @@ class _Reading:
         return self._read[url]
 
     async def _encoded(self, url: str, name: str) -> Matrix:
-        texts = [item.words for item in self._log.items] + list(self._log.texts)
         # Not remembered: whatever a recipe makes is gone afterwards.
         async with open_encoder(url) as encoder:
-            return await in_steps(texts, encoder, lambda done, total: self._told(f"{name}: encoding", done, total))
+            return await in_steps(
+                words_of(self._log),
+                self._log.texts,
+                encoder,
+                lambda done, total: self._told(f"{name}: encoding", done, total),
+            )
 
 
 def _original(log: Log, url: str, recipes: Sequence[Recipe] | None, seed: int) -> "Original | None":

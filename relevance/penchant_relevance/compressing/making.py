@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from penchant_adapters.encoders.huggingface import Parts, load_parts
 from penchant_adapters.encoders.layout import Dense, written_layout
+from penchant_adapters.encoders.precision import SAMPLE, likeness
 from penchant_adapters.encoders.projection import WEIGHT, Projection
+from penchant_adapters.encoders.source import SAMPLED
 from penchant_adapters.encoders.tokenized import TokenizedModel
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
@@ -25,6 +27,7 @@ from penchant_relevance.compressing.tabling import write_table
 
 MOST_TEXTS = 20_000
 """Texts at most that a recipe looks at."""
+_TOLERANCE = 0.02  # of a cosine, between one CPU and another
 _IDENTITY = "torch.nn.modules.linear.Identity"
 
 
@@ -71,10 +74,21 @@ def make(original: Original, recipe: Recipe, folder: Path, recovery: Recovery, p
     if recipe.weights == "int8":
         parts.model.config.save_pretrained(folder)
         write_quantised(folder, parts, original.texts)
+        _sample(folder, parts)
     else:
         model = deepcopy(parts.model).to(torch.bfloat16) if recipe.weights == "bfloat16" else parts.model
         model.save_pretrained(folder)
     return figures
+
+
+def _sample(folder: Path, parts: Parts) -> None:
+    """Write what fixed texts are in full precision: another CPU may do the same with whole numbers, or not."""
+    from penchant_adapters.encoders.compiled import load_models  # noqa: PLC0415 with OpenVINO
+
+    (quantised,), _ = load_models(str(folder), threads=None, device="cpu", precision="auto")
+    full = parts.encoder.encode(SAMPLE)
+    found = likeness(quantised.encode(SAMPLE), full)
+    save_file({"full": full, "least": np.array(found - _TOLERANCE, np.float32)}, folder / SAMPLED)
 
 
 def _projected(parts: Parts, dim: int, texts: Sequence[str] | None) -> Parts:
@@ -92,8 +106,7 @@ def _axes(model: TokenizedModel, texts: Sequence[str], dim: int) -> Matrix:
     """Return the directions in which the texts' unit vectors are longest, shape (dim, numbers)."""
     if len(texts) < dim:
         raise InvalidSetting(f"{len(texts)} texts are too few to choose {dim} directions by", "pca")
-    step = model.slice_texts
-    rows = np.concatenate([model.encode(texts[start : start + step]) for start in range(0, len(texts), step)])
+    rows = model.encode(texts)
     return longest(rows / np.linalg.norm(rows, axis=1, keepdims=True), dim)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 its usual name
 from penchant_adapters.encoders.huggingface import Parts, load_parts, pool
-from penchant_adapters.encoders.layout import written_layout
+from penchant_adapters.encoders.layout import NO_PROMPTS, written_layout
 from penchant_adapters.encoders.source import kind_of
 from penchant_adapters.encoders.worker import MAX_CHARACTERS
 from penchant_adapters.wholefiles import write_whole
@@ -156,4 +156,5 @@ def opened_tower(url: str, settings: EncoderSettings, device: torch.device) -> T
     parts = load_parts(place, device, torch.float32)
     if parts.layout.dense:
         raise InvalidSetting(f"{url} has layers behind the pooling and cannot be trained: {_WHICH}", field="encoder")
-    return Tower(parts, settings)
+    # It learns from texts as they are, and is asked for them as they are.
+    return Tower(replace(parts, layout=replace(parts.layout, prompts=NO_PROMPTS)), settings)
