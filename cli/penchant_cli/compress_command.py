@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from penchant_cli.learning import bars_on, chosen_log, ending_in_words, settings_of, write_figures
+from penchant_cli.bars import bars
+from penchant_cli.learning import chosen_log, ending_in_words, settings_of, write_figures
 from penchant_cli.own_log_options import Encoder, OwnLog, reading_log, tell, writable, writable_folder
 
 if TYPE_CHECKING:
@@ -102,12 +103,7 @@ def _rows(
 ) -> "list[Tried]":
     from penchant_relevance.compressing.carrying import carry_out  # noqa: PLC0415 as above
 
-    with bars_on(console) as bars:
-        task = bars.add_task("reading", total=None)
-
-        def told(what: str, done: int, total: int) -> None:
-            bars.update(task, description=what, completed=done, total=total)
-
+    with bars(console) as told:
         return carry_out(log, encoder, recipes, room, epochs=epochs, seed=seed, told=told)
 
 

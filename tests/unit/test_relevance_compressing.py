@@ -8,12 +8,13 @@ import pytest
 import torch
 from penchant_adapters.encoders import open_encoder
 from penchant_adapters.encoders.huggingface import Parts, load_parts
-from penchant_adapters.encoders.source import COMPILED
+from penchant_adapters.encoders.source import COMPILED, SAMPLED
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 from penchant_relevance.compressing.making import Original, make
 from penchant_relevance.compressing.pruning import Recovery, layers_of, pruned, recovered
 from penchant_relevance.compressing.recipes import Recipe, recipe_of, usual
+from safetensors.numpy import load_file, save_file
 
 from tests.encoder_models import write_tiny_encoder
 
@@ -147,6 +148,18 @@ def test_fewer_bits_say_nearly_the_same_in_less_room(
     assert np.einsum("ij,ij->i", vectors(made), vectors(folder)).mean() > least
     file = (made / COMPILED).with_suffix(".bin") if weights == "int8" else made / "model.safetensors"
     assert file.stat().st_size < 0.6 * (folder / "model.safetensors").stat().st_size
+
+
+def test_whole_numbers_that_give_other_vectors_on_this_machine_are_refused(original: Original, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    make(original, Recipe(weights="int8"), made, RECOVERY, lambda *_: None)
+    told = load_file(made / SAMPLED)
+    assert 0.9 < told["least"] < 0.98
+    rows = told["full"].copy()
+    rows[3] = -rows[3]
+    save_file({**told, "full": rows}, made / SAMPLED)
+    with pytest.raises(InvalidSetting, match=r"int8 gives other vectors here: a cosine of -0\.9"):
+        open_encoder(f"hf:{made}")
 
 
 def test_a_cut_below_the_numbers_there_are_is_refused(original: Original, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from penchant_core.vectors import Matrix
 
 from penchant_relevance.compressing.comparing import Tried, carried_out, sample_of
 from penchant_relevance.compressing.recipes import Recipe, usual
-from penchant_relevance.compressing.trying import Speed, tried, tried_beside
+from penchant_relevance.compressing.trying import Running, Speed, running
 from penchant_relevance.encoding import in_steps, words_of
 from penchant_relevance.log import Log
 
@@ -31,36 +31,44 @@ def carry_out(
     ``InvalidSetting`` where one cannot be made.
     """
     original = _original(log, url, recipes, seed)
-    reading = _Reading(log, url, told)
-    rows = [carried_out(log, Recipe(), url, *reading.by(url, Recipe()))]
-    if recipes is None:
-        recipes = usual(rows[0].dim, None if original is None else original.layers)
-    made: dict[Recipe, tuple[str, dict[str, Any]]] = {Recipe(): (url, {})}
-    for recipe in recipes:
-        if recipe.model not in made and original is not None:
-            folder = room / recipe.model.name
-            made[recipe.model] = f"hf:{folder}", _make(original, recipe.model, folder, epochs, seed, told)
-        place, figures = made[recipe.model]
-        rows.append(carried_out(log, recipe, place, *reading.by(place, recipe)))
-        rows[-1].made = figures
+    sample = sample_of(log)
+    told(f"{Recipe().name}: opening", 0, 1)
+    with running(url, sample) as first:
+        reading = _Reading(log, url, first, sample, told)
+        rows = [carried_out(log, Recipe(), url, *reading.by(url, Recipe()))]
+        if recipes is None:
+            recipes = usual(rows[0].dim, None if original is None else original.layers)
+        made: dict[Recipe, tuple[str, dict[str, Any]]] = {Recipe(): (url, {})}
+        for recipe in recipes:
+            if recipe.model not in made and original is not None:
+                folder = room / recipe.model.name
+                made[recipe.model] = f"hf:{folder}", _make(original, recipe.model, folder, epochs, seed, told)
+            place, figures = made[recipe.model]
+            rows.append(carried_out(log, recipe, place, *reading.by(place, recipe)))
+            rows[-1].made = figures
     return rows
 
 
 class _Reading:
     """A log as models read it, and how fast they are beside the first; each reads it once."""
 
-    def __init__(self, log: Log, first: str, told: Told) -> None:
-        self._log, self._first, self._told = log, first, told
+    def __init__(self, log: Log, url: str, first: Running, sample: Sequence[str], told: Told) -> None:
+        self._log, self._told = log, told
+        self._url, self._first, self._sample = url, first, sample
         self._read: dict[str, tuple[Matrix, Speed]] = {}
 
     def by(self, url: str, recipe: Recipe) -> tuple[Matrix, Speed]:
         """Return the vectors of the items and then of the texts, and the speed. Raises ``EncoderFailed``."""
         if url not in self._read:
-            rows, sample = asyncio.run(self._encoded(url, recipe.name)), sample_of(self._log)
+            rows = asyncio.run(self._encoded(url, recipe.name))
             self._told(f"{recipe.name}: taking the time", 0, 1)
-            speed = tried(url, sample) if url == self._first else tried_beside(self._first, url, sample)
-            self._read[url] = rows, speed
+            self._read[url] = rows, self._first.alone() if url == self._url else self._beside(url)
+            self._told(f"{recipe.name}: taking the time", 1, 1)
         return self._read[url]
+
+    def _beside(self, url: str) -> Speed:
+        with running(url, self._sample) as other:
+            return other.beside(self._first)
 
     async def _encoded(self, url: str, name: str) -> Matrix:
         # Not remembered: whatever a recipe makes is gone afterwards.

@@ -32,40 +32,39 @@ class Speed:
     """As the model that it took turns with: the median of all rounds."""
 
 
-def tried(url: str, texts: Sequence[str]) -> Speed:
-    """Encode *texts* by the model of a URL in a new process."""
-    with _process(url, texts) as model:
-        return _speed(len(texts), [_round(model) for _ in range(ROUNDS)], _peak(model))
+class Running:
+    """A model in a process of its own."""
 
+    def __init__(self, pool: ProcessPoolExecutor, texts: int) -> None:
+        self._pool, self._texts = pool, texts
 
-def tried_beside(first: str, url: str, texts: Sequence[str]) -> Speed:
-    """Encode *texts* by the model of a URL in a new process, by turns with another model in another one."""
-    with _process(first, texts) as before, _process(url, texts) as model:
-        seconds = [(_round(before), _round(model)) for _ in range(ROUNDS)]
-        times = float(np.median([one / other for one, other in seconds]))
-        return _speed(len(texts), [other for _, other in seconds], _peak(model), times)
+    def round(self) -> float:
+        """Return the seconds that it takes for the texts."""
+        return self._pool.submit(_encode).result()
 
+    def alone(self) -> Speed:
+        """Return how fast it is."""
+        return self._speed([self.round() for _ in range(ROUNDS)])
 
-def _speed(texts: int, seconds: Sequence[float], peak: int, times: float = 1.0) -> Speed:
-    return Speed(texts / min(seconds), peak, times)
+    def beside(self, first: "Running") -> Speed:
+        """Return how fast it is, by turns with another one."""
+        seconds = [(first.round(), self.round()) for _ in range(ROUNDS)]
+        return self._speed([own for _, own in seconds], float(np.median([other / own for other, own in seconds])))
+
+    def _speed(self, seconds: Sequence[float], times: float = 1.0) -> Speed:
+        peak = self._pool.submit(peak_bytes_of_process).result()
+        return Speed(self._texts / min(seconds), peak, times)
 
 
 @contextmanager
-def _process(url: str, texts: Sequence[str]) -> Iterator[ProcessPoolExecutor]:
+def running(url: str, texts: Sequence[str]) -> Iterator[Running]:
+    """Have the model of a URL in a new process, to encode *texts* again and again."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pool.submit(_open, url, list(texts)).result()
         try:
-            yield pool
+            yield Running(pool, len(texts))
         finally:
             pool.submit(_close).result()
-
-
-def _round(model: ProcessPoolExecutor) -> float:
-    return model.submit(_encode).result()
-
-
-def _peak(model: ProcessPoolExecutor) -> int:
-    return model.submit(peak_bytes_of_process).result()
 
 
 # In the process of a model:

@@ -54,6 +54,7 @@
   "QDRANT__ON_DISK" $qdrant.onDisk
   "ENCODER" $values.encoder.model
   "ENCODER_DEVICE" $values.encoder.device
+  "ENCODER_PRECISION" $values.encoder.precision
   "TELEMETRY__METRICS_LISTEN" "0.0.0.0:9464"
   "TELEMETRY__LOG_FORMAT" "json"
   "TELEMETRY__LOG_LEVEL" $values.telemetry.logLevel
