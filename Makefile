@@ -71,4 +71,6 @@ $(SETUP): requirements.lock pyproject.toml | $(BIN)/python
 
 $(SETUP_DEV): requirements-dev.lock $(SETUP)
 	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@# Tests start hundreds of processes, and where Python may not write what it compiled, each would compile all it imports.
+	@$(BIN)/python -m compileall -qq -j 2 "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true
 	@touch $@

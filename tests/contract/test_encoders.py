@@ -250,8 +250,18 @@ def test_a_model_without_safetensors_is_refused(minilm: Path, tmp_path: Path) ->
         open_encoder(f"hf:{folder}", device="cpu")
 
 
+def test_a_model_without_a_tokenizer_is_refused(minilm: Path, tmp_path: Path) -> None:
+    folder = copytree(minilm, tmp_path / "model")
+    for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
+        (folder / file).unlink()
+    with pytest.raises(InvalidSetting, match="has no tokenizer"):
+        open_encoder(f"hf:{folder}", device="cpu")
+
+
 def test_a_device_that_is_not_there_is_refused(minilm: Path) -> None:
-    for device in ("toaster", "meta"):
+    import torch
+
+    for device in ("toaster", "meta", *(() if torch.cuda.is_available() else ("cuda",))):
         with pytest.raises(InvalidSetting, match=device):
             open_encoder(f"hf:{minilm}", device=device)
     with pytest.raises(InvalidSetting, match="CPU"):
@@ -281,6 +291,7 @@ def test_a_missing_torch_tells_what_to_install() -> None:
         "from penchant_adapters.encoders import open_encoder\n"
         "open_encoder('hf:some/model')"
     )
-    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=offline)
     assert "InvalidSetting" in ended.stderr
     assert "pip install 'penchant[torch]'" in ended.stderr

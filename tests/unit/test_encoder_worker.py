@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from penchant_adapters.encoders import WorkerEncoder
 from penchant_adapters.encoders.batches import padded_batches
 from penchant_adapters.encoders.layout import Dense, Layout, Prompts, read_layout, written_layout
 from penchant_adapters.encoders.schedule import WINDOW, Bounds, Room
+from penchant_adapters.encoders.thread import WorkThread
 from penchant_adapters.encoders.worker import MAX_CHARACTERS, Timings
 from penchant_core.errors import EncoderFailed, InvalidSetting, Overloaded
 from penchant_core.vectors import Matrix
@@ -302,7 +304,9 @@ async def test_a_text_that_the_model_fails_at_does_not_make_it_useless() -> None
     assert heard == []
 
 
-async def test_a_model_that_fails_at_what_it_could_do_is_lost_and_everybody_is_told() -> None:
+async def test_a_model_that_fails_at_what_it_could_do_is_lost_and_everybody_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     heard: list[EncoderFailed] = []
     model = NumberModel()
     async with WorkerEncoder(model, lost=heard.append) as encoder:
@@ -324,6 +328,7 @@ async def test_a_model_that_fails_at_what_it_could_do_is_lost_and_everybody_is_t
     assert [str(error) for error in heard] == [
         "the encoder numbers@1 is lost, and fails at what it could do before: no room"
     ]
+    assert "is lost" in caplog.text
 
 
 async def test_a_device_that_hangs_keeps_nobody_waiting_and_does_not_keep_the_encoder_from_closing() -> None:
@@ -339,6 +344,50 @@ async def test_a_device_that_hangs_keeps_nobody_waiting_and_does_not_keep_the_en
     await asyncio.wait_for(encoder.aclose(), PATIENCE)
     assert len(heard) == 1
     model.gate.set()
+
+
+async def test_many_quick_batches_are_not_taken_for_one_that_hangs() -> None:
+    heard: list[EncoderFailed] = []
+    model = NumberModel()
+    model.gate.set()
+    async with WorkerEncoder(model, stuck_seconds=0.2, lost=heard.append) as encoder:
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.4:
+            assert numbers(await encoder.encode(["1"])) == [1]
+    assert heard == []
+
+
+async def test_the_first_of_two_reasons_is_the_one_that_is_told() -> None:
+    heard: list[EncoderFailed] = []
+    models = [NumberModel(), NumberModel()]
+    encoder = WorkerEncoder(*models, stuck_seconds=0.05, lost=heard.append)
+    tasks = [asyncio.create_task(encoder.encode([str(n)])) for n in range(2)]
+    for task in tasks:
+        with pytest.raises(EncoderFailed):
+            await task
+    await asyncio.sleep(0)
+    assert len(heard) == 1
+    await encoder.aclose()
+    for model in models:
+        model.gate.set()
+
+
+def test_work_that_outlives_its_event_loop_ends_in_silence() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        assert gate.wait(PATIENCE)
+
+    async def given() -> WorkThread:
+        thread = WorkThread("outliving")
+        thread.submit(work, lambda _: None)
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        return thread
+
+    thread = asyncio.run(given())
+    gate.set()
+    asyncio.run(thread.aclose())
 
 
 async def test_several_devices_work_at_once() -> None:

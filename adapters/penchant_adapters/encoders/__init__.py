@@ -14,8 +14,9 @@ from importlib import import_module
 from penchant_core.errors import EncoderFailed, InvalidSetting
 
 from penchant_adapters.encoders.cache import CacheCounts, CachedEncoder
+from penchant_adapters.encoders.model import TextModel
 from penchant_adapters.encoders.vectorfile import VectorFile
-from penchant_adapters.encoders.worker import TextModel, WorkerEncoder
+from penchant_adapters.encoders.worker import WorkerEncoder
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.metrics import Metrics
 from penchant_adapters.vectortypes import Precision

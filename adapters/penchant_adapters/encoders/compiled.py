@@ -43,6 +43,7 @@ def load_models(
     source = ModelSource(place)
     try:
         layout = source.layout()
+        source.refuse_unread(layout)
         tokenizer = transformers.AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         config = transformers.AutoConfig.from_pretrained(place, trust_remote_code=False)
         network = CompiledNetwork(f"{place}/{COMPILED}", layout, threads)

@@ -88,6 +88,7 @@ def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Part
     given = {"revision": source.revision, "trust_remote_code": False}
     with _usable(place):
         layout = source.layout()
+        source.refuse_unread(layout)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source.name, subfolder=layout.transformer, **given)
         model = transformers.AutoModel.from_pretrained(
             source.name, subfolder=layout.transformer, use_safetensors=True, dtype=precision, **given

@@ -19,6 +19,15 @@ SAMPLED = "openvino/sample.safetensors"
 """Beside it: vectors of fixed texts in full precision, and how like them those in whole numbers must be."""
 FIGURES = "figures.json"
 """What training writes beside a model; it decides no vector."""
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+"""Where tokenizers keep what they know."""
 WHATEVER_DECIDES = ("**/*.json", "**/*.safetensors", "**/*.txt", "openvino/*.xml", "openvino/*.bin")
 """Files whose content decides the vectors."""
 
@@ -64,6 +73,11 @@ class ModelSource:
         if (path := self._path(name)) is None:
             raise FileNotFoundError(f"{self.name} has no {name}")
         return path
+
+    def refuse_unread(self, layout: Layout) -> None:
+        """Raise ``FileNotFoundError`` without a tokenizer: transformers would make up one that knows nothing."""
+        if not any(self._path(layout.inside(name)) for name in _VOCABULARIES):
+            raise FileNotFoundError(f"{self.name} has no tokenizer: none of {', '.join(_VOCABULARIES)}")
 
     def commit(self, path: Path) -> str | None:
         """Return the commit that a file of a hub model is from."""

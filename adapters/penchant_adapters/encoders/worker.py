@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from penchant_core.errors import EncoderFailed
 from penchant_core.vectors import Matrix
 
 from penchant_adapters.encoders.layout import Prompts
-from penchant_adapters.encoders.schedule import Bounds, Job, Lane, Room, Schedule, refuse_more
+from penchant_adapters.encoders.model import Reading, TextModel, TextReader
+from penchant_adapters.encoders.schedule import Bounds, Job, Lane, Schedule, refuse_more
 from penchant_adapters.encoders.thread import WorkThread
 
 MAX_CHARACTERS = 1_000
@@ -28,60 +29,6 @@ STUCK_SECONDS = 120.0
 """A device that is at one batch for longer will not end it."""
 
 _log = logging.getLogger(__name__)
-
-
-class Reading(Protocol):
-    """The tokens of a text."""
-
-    @property
-    def length(self) -> int:
-        """How many they are."""
-
-
-class TextReader(Protocol):
-    """A tokenizer that blocks its thread."""
-
-    @property
-    def room(self) -> Room:
-        """Most texts, and most UTF-8 bytes, of one call of ``read``."""
-
-    def read(self, texts: Sequence[str]) -> Sequence[Reading]:
-        """Return the tokens of each text."""
-
-
-class TextModel(Protocol):
-    """A model that blocks its thread while it turns texts, or their tokens, into vectors."""
-
-    @property
-    def name(self) -> str:
-        """Identity of the model and its weights."""
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-
-    @property
-    def room(self) -> Room:
-        """Most texts, and most tokens or UTF-8 bytes, of one call of ``vectors``."""
-
-    @property
-    def padded(self) -> bool:
-        """Whether a batch costs its longest text times its texts, not their sum."""
-
-    @property
-    def prompts(self) -> Prompts:
-        """What it wants before texts."""
-
-    @property
-    def exhausted(self) -> type[Exception]:
-        """What ``vectors`` raises when a batch is too large for the device's memory."""
-
-    @property
-    def reader(self) -> TextReader | None:
-        """What gives ``vectors`` tokens; None: it takes texts."""
-
-    def vectors(self, given: Sequence[Any]) -> Matrix:
-        """Return one row per text, in order; the rows need not be of unit length."""
 
 
 class Timings(NamedTuple):
@@ -191,9 +138,8 @@ class WorkerEncoder:
         """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
 
         Only the first ``MAX_CHARACTERS`` characters of a text count. Texts that users *said* may have another prompt
-        than those of items. *urgent* texts go before others. Raises
-        ``EncoderFailed`` when the model fails, gives a vector that is not finite, or is closed, and ``Overloaded``
-        when too many texts wait.
+        than those of items. *urgent* texts go before others. Raises ``EncoderFailed`` when the model fails, gives a
+        vector that is not finite, or is closed, and ``Overloaded`` when too many texts wait.
         """
         return (await self.encode_timed(texts, said=said, urgent=urgent)).rows
 
@@ -340,6 +286,7 @@ class WorkerEncoder:
             self._ready.leave(job)
             if self._reading is not None:
                 self._reading.texts.leave(job)
+        call.jobs.clear()  # they know it: without them it is freed at once
 
     def _stuck(self, device: _Device, batch: list[Job]) -> None:
         device.stuck = True

@@ -20,6 +20,7 @@ from penchant_core.pipeline import Recommender, Wish
 from penchant_core.ports import Encoder, Query
 from penchant_core.sequence import About, SequenceModel, shapes, version_of
 from penchant_core.trained import UNTRAINED, Trained
+from threadpoolctl import threadpool_limits
 
 from penchant_bench.speed import bare
 from penchant_bench.speed.catalogue import new_texts, user_id
@@ -40,6 +41,11 @@ ENGINE = "the raw engine queries of a list"
 
 async def measure(options: Options) -> Figures:
     """Measure the stages in this process, on ledgers of 10–20 events, then whole lists of a service over gRPC."""
+    with threadpool_limits(1, user_api="blas"):  # as in the service: more would wait for each other by spinning
+        return await _measured(options)
+
+
+async def _measured(options: Options) -> Figures:
     shop, seconds = shop_of(options.size(ITEMS, 500)), options.duration(3.0, 0.3)
     users = [user_id(number) for number in range(min(shop.users, USERS))]
     async with stocked(shop) as data_dir:

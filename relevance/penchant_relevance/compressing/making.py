@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ from penchant_adapters.encoders.layout import Dense, written_layout
 from penchant_adapters.encoders.precision import SAMPLE, likeness
 from penchant_adapters.encoders.projection import WEIGHT, Projection
 from penchant_adapters.encoders.source import SAMPLED
-from penchant_adapters.encoders.tokenized import TokenizedModel
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 from safetensors.numpy import save_file
 
 from penchant_relevance.compressing.axes import longest
-from penchant_relevance.compressing.pruning import Progress, Recovery, layers_of, pruned, recovered
+from penchant_relevance.compressing.pruning import Progress, Recovered, Recovery, layers_of, pruned, recovered
 from penchant_relevance.compressing.quantising import write_quantised
 from penchant_relevance.compressing.recipes import Recipe
 from penchant_relevance.compressing.tabling import write_table
@@ -31,12 +31,19 @@ _TOLERANCE = 0.02  # of a cosine, between one CPU and another
 _IDENTITY = "torch.nn.modules.linear.Identity"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Original:
     """The model that others are made from, and the texts that it is asked about."""
 
     parts: Parts
     texts: list[str]
+    fewer: dict[tuple[int, Recovery], Recovered] = field(default_factory=dict)
+    """What is left of it with so many layers, trained so: recipes share it."""
+
+    @cached_property
+    def rows(self) -> Matrix:
+        """What the model says of the texts, shape (texts, numbers): asked once for all recipes."""
+        return self.parts.encoder.encode(self.texts)
 
     @classmethod
     def of(cls, place: str, texts: Sequence[str], seed: int) -> "Original":
@@ -61,14 +68,22 @@ def make(original: Original, recipe: Recipe, folder: Path, recovery: Recovery, p
     """
     parts, figures = original.parts, dict[str, Any]()
     if recipe.layers is not None:
-        found = recovered(parts, pruned(parts, recipe.layers), original.texts, recovery, progress)
+        if (found := original.fewer.get((recipe.layers, recovery))) is None:
+            found = recovered(parts, pruned(parts, recipe.layers), original.texts, recovery, progress)
+            original.fewer[recipe.layers, recovery] = found
         parts, figures = found.parts, {"recovery": found.curve}
     folder.mkdir(parents=True)
     if recipe.weights == "static":
         write_table(folder, parts, recipe.dim, original.texts, progress)
         return figures
     if recipe.dim is not None:
-        parts = _projected(parts, recipe.dim, original.texts if recipe.principal else None)
+        axes = None
+        if recipe.dim >= (width := parts.encoder.dim):
+            raise InvalidSetting(f"{recipe.dim} is not below the {width} numbers that there are", "dim")
+        if recipe.principal:
+            rows = original.rows if parts is original.parts else parts.encoder.encode(original.texts)
+            axes = _axes(rows, recipe.dim)
+        parts = _projected(parts, recipe.dim, axes)
     _write_layout(folder, parts)
     parts.tokenizer.save_pretrained(folder)
     if recipe.weights == "int8":
@@ -91,22 +106,18 @@ def _sample(folder: Path, parts: Parts) -> None:
     save_file({"full": full, "least": np.array(found - _TOLERANCE, np.float32)}, folder / SAMPLED)
 
 
-def _projected(parts: Parts, dim: int, texts: Sequence[str] | None) -> Parts:
-    """Return the parts with a layer behind them that leaves *dim* numbers, the first or the best for *texts*."""
-    model = parts.encoder
-    if dim >= model.dim:
-        raise InvalidSetting(f"{dim} is not below the {model.dim} numbers that there are", "dim")
-    weight = np.eye(dim, model.dim, dtype=np.float32) if texts is None else _axes(model, texts, dim)
+def _projected(parts: Parts, dim: int, axes: Matrix | None) -> Parts:
+    """Return the parts with a layer behind them that leaves *dim* numbers: those along *axes*, or the first ones."""
+    weight = np.eye(dim, parts.encoder.dim, dtype=np.float32) if axes is None else axes
     dense = Dense(f"{len(parts.projections) + 2}_Dense", tanh=False)
     layout = replace(parts.layout, dense=(*parts.layout.dense, dense))
     return replace(parts, layout=layout, projections=[*parts.projections, Projection(weight, None, tanh=False)])
 
 
-def _axes(model: TokenizedModel, texts: Sequence[str], dim: int) -> Matrix:
-    """Return the directions in which the texts' unit vectors are longest, shape (dim, numbers)."""
-    if len(texts) < dim:
-        raise InvalidSetting(f"{len(texts)} texts are too few to choose {dim} directions by", "pca")
-    rows = model.encode(texts)
+def _axes(rows: Matrix, dim: int) -> Matrix:
+    """Return the directions in which the unit vectors of texts are longest, shape (dim, numbers)."""
+    if len(rows) < dim:
+        raise InvalidSetting(f"{len(rows)} texts are too few to choose {dim} directions by", "pca")
     return longest(rows / np.linalg.norm(rows, axis=1, keepdims=True), dim)
 
 
