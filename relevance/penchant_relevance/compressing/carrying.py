@@ -28,7 +28,7 @@ def carry_out(
     """Return the model of a URL as it is, and then every recipe tried; none: the usual ones.
 
     Models that recipes make stand in folders of *room*, named like the recipe without what it says of the store. Raises
-    ``InvalidSetting`` where one cannot be made.
+    ``InvalidSetting`` where one cannot be made; of the usual ones those are left out, and *told* why.
     """
     original = _original(log, url, recipes, seed)
     sample = sample_of(log)
@@ -36,13 +36,20 @@ def carry_out(
     with running(url, sample) as first:
         reading = _Reading(log, url, first, sample, told)
         rows = [carried_out(log, Recipe(), url, *reading.by(url, Recipe()))]
+        by_rote = recipes is None
         if recipes is None:
             recipes = usual(rows[0].dim, None if original is None else original.layers)
         made: dict[Recipe, tuple[str, dict[str, Any]]] = {Recipe(): (url, {})}
         for recipe in recipes:
             if recipe.model not in made and original is not None:
                 folder = room / recipe.model.name
-                made[recipe.model] = f"hf:{folder}", _make(original, recipe.model, folder, epochs, seed, told)
+                try:
+                    made[recipe.model] = f"hf:{folder}", _make(original, recipe.model, folder, epochs, seed, told)
+                except InvalidSetting as error:
+                    if not by_rote:
+                        raise
+                    told(f"{recipe.name} is left out: {error}", 1, 1)
+                    continue
             place, figures = made[recipe.model]
             rows.append(carried_out(log, recipe, place, *reading.by(place, recipe)))
             rows[-1].made = figures
