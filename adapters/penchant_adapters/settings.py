@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from penchant_adapters.settings_groups import AccessSettings, KafkaSettings, QdrantSettings, TelemetrySettings
-from penchant_adapters.vectortypes import Precision, VectorType
+from penchant_adapters.vectortypes import Precision, Runtime, VectorType
 
 PREFIX = "PENCHANT_"
 NESTING = "__"
@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     encoder_precision: Precision = "auto"
     """Numbers that an ``hf:`` model computes with: ``float32``, ``bfloat16``, ``float16``; ``auto``: half as many bits
     on a GPU. Refused at the start where the vectors would be others."""
+    encoder_runtime: Runtime = "auto"
+    """What computes an ``hf:`` model: ``torch``, ``openvino`` (a CPU, float32); ``auto``: OpenVINO where it is
+    installed and there is no GPU."""
     item_vectors: VectorType = "float32"
     """What the embedded store keeps of a number of an item's vector: ``float32``, ``float16``, or a byte or half of one
     by TurboQuant (``turbo8``, ``turbo4``). Chosen when a store is made; ``penchant copy`` makes one of another kind."""

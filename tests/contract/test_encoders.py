@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,7 +188,50 @@ async def test_numbers_of_fewer_bits_give_the_same_vectors(
         rows = await encoder.encode(TITLES)
     assert np.einsum("ij,ij->i", rows, await minilm_encoder.encode(TITLES)).min() > 0.999
     assert encoder.name == minilm_encoder.name
-    assert f"cpu, {precision}, 1 threads, 384 numbers" in caplog.text
+    assert f"cpu, {precision}, torch, 1 threads, 384 numbers" in caplog.text
+
+
+async def test_torch_and_openvino_give_the_same_vectors_under_the_same_name(
+    minilm: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = [*TITLES, *STRANGE.values()]
+    with caplog.at_level("INFO"):
+        one, other = (open_encoder(f"hf:{minilm}", device="cpu", runtime=each) for each in ("torch", "openvino"))
+    async with one, other:
+        assert np.einsum("ij,ij->i", await one.encode(texts), await other.encode(texts)).min() > 0.9999
+        assert one.name == other.name
+    assert "float32, torch" in caplog.text
+    assert "float32, OpenVINO" in caplog.text
+
+
+async def test_a_network_that_openvino_cannot_run_is_run_by_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from penchant_adapters.encoders import huggingface
+    from transformers import BertModel
+
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    forward = BertModel.forward
+
+    def wayward(self: BertModel, input_ids: Any = None, **more: Any) -> Any:
+        if int(input_ids.sum()) < 0:  # depends on what the tokens are, which no program that is exported may
+            return None
+        return forward(self, input_ids, **more)
+
+    monkeypatch.setattr(BertModel, "forward", wayward)
+    monkeypatch.setattr(huggingface, "_WORTH_IT", 0)
+    async with open_encoder(f"hf:{folder}", device="cpu", threads=1) as encoder:
+        assert np.isfinite(await encoder.encode(["trail shoes"])).all()
+    assert "is run by torch, because OpenVINO cannot" in caplog.text
+    with pytest.raises(InvalidSetting, match="fails by OpenVINO"):
+        open_encoder(f"hf:{folder}", device="cpu", runtime="openvino")
+
+
+def test_a_runtime_that_does_not_suit_is_refused(minilm: Path) -> None:
+    with pytest.raises(InvalidSetting, match="leave out 'torch'"):
+        open_encoder("builtin:", runtime="torch")
+    with pytest.raises(InvalidSetting, match="for float32 on a CPU"):
+        open_encoder(f"hf:{minilm}", device="cpu", precision="bfloat16", runtime="openvino")
 
 
 def test_a_precision_in_which_the_vectors_are_others_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from penchant_adapters.encoders.vectorfile import VectorFile
 from penchant_adapters.encoders.worker import WorkerEncoder
 from penchant_adapters.settings import Settings
 from penchant_adapters.telemetry.metrics import Metrics
-from penchant_adapters.vectortypes import Precision
+from penchant_adapters.vectortypes import Precision, Runtime
 
 __all__ = ["CacheCounts", "CachedEncoder", "VectorFile", "WorkerEncoder", "open_encoder", "opened_encoder"]
 
@@ -32,6 +32,7 @@ def open_encoder(
     threads: int | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
     lost: Callable[[EncoderFailed], None] | None = None,
 ) -> WorkerEncoder:
     """Load the model that *url* names and return its encoder; blocks for a second or more. Close it with ``aclose``.
@@ -46,14 +47,16 @@ def open_encoder(
         raise InvalidSetting(f"{url!r} names no encoder; use builtin: or hf:NAME_OR_FOLDER", field="encoder")
     if threads is not None and threads < 1:
         raise InvalidSetting(f"{threads} is below 1; leave it out for the default", field="encoder threads")
-    models, how = _SCHEMES[scheme](place, threads, device, precision)
+    models, how = _SCHEMES[scheme](place, threads, device, precision, runtime)
     model = models[0]
     _log.info("the encoder is %s: %s, %d numbers, %s", model.name, how, model.dim, model.room.told)
     return WorkerEncoder(*models, lost=lost)
 
 
 # A model's module is imported when its scheme is chosen: the built-in one must not need torch, nor wait for it.
-def _builtin(place: str, threads: int | None, device: str, precision: Precision) -> tuple[list[TextModel], str]:
+def _builtin(
+    place: str, threads: int | None, device: str, precision: Precision, runtime: Runtime
+) -> tuple[list[TextModel], str]:
     from penchant_adapters.encoders.builtin import UniversalSentenceEncoder  # noqa: PLC0415
 
     if place:
@@ -62,11 +65,15 @@ def _builtin(place: str, threads: int | None, device: str, precision: Precision)
         raise InvalidSetting(f"the built-in encoder runs on the CPU only, not on {device!r}", field="device")
     if precision not in {"auto", "float32"}:
         raise InvalidSetting(f"the built-in encoder has float32 only, not {precision!r}", field="encoder precision")
+    if runtime != "auto":
+        raise InvalidSetting(f"the built-in encoder is a program of its own; leave out {runtime!r}", "encoder runtime")
     threads = threads or 1
     return [UniversalSentenceEncoder(threads)], f"cpu, float32, {threads} threads"
 
 
-def _hugging_face(place: str, threads: int | None, device: str, precision: Precision) -> tuple[list[TextModel], str]:
+def _hugging_face(
+    place: str, threads: int | None, device: str, precision: Precision, runtime: Runtime
+) -> tuple[list[TextModel], str]:
     extra = "torch"
     try:
         from penchant_adapters.encoders.source import kind_of  # noqa: PLC0415
@@ -77,7 +84,9 @@ def _hugging_face(place: str, threads: int | None, device: str, precision: Preci
     except ImportError as error:
         missing = f"hf:{place} needs {error.name}; run pip install 'penchant[{extra}]', or use builtin:"
         raise InvalidSetting(missing, field="encoder") from error
-    loaded: tuple[list[TextModel], str] = loader.load_models(place, threads=threads, device=device, precision=precision)
+    loaded: tuple[list[TextModel], str] = loader.load_models(
+        place, threads=threads, device=device, precision=precision, runtime=runtime
+    )
     return loaded
 
 
@@ -103,6 +112,7 @@ async def opened_encoder(
         threads=settings.encoder_threads,
         device=settings.encoder_device,
         precision=settings.encoder_precision,
+        runtime=settings.encoder_runtime,
         lost=lost,
     )
     inner = await asyncio.to_thread(loading)

@@ -3,6 +3,7 @@
 Weights come from safetensors only and no code of the model's repository is run. Needs the extra ``penchant[torch]``.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,9 +19,15 @@ from penchant_core.vectors import Matrix
 from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.precision import SAMPLE, likeness, refuse_unlike
 from penchant_adapters.encoders.projection import Projection
+from penchant_adapters.encoders.schedule import Room
 from penchant_adapters.encoders.source import ModelSource
-from penchant_adapters.encoders.tokenized import DEVICES, TokenizedModel, Tokenizer, Tokens, most_tokens
-from penchant_adapters.vectortypes import Precision
+from penchant_adapters.encoders.tokenized import TokenizedModel, Tokenizer, Tokens, most_tokens
+from penchant_adapters.vectortypes import Precision, Runtime
+
+_WORTH_IT = 5_000_000
+"""Parameters from which on a network is worth the seconds that it takes to make it ready for OpenVINO."""
+_THE_SAME = 0.9999
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +62,12 @@ class Parts:
 
 
 def load_models(
-    place: str, *, threads: int | None, device: str, precision: Precision
+    place: str, *, threads: int | None, device: str, precision: Precision, runtime: Runtime
 ) -> tuple[list[TokenizedModel], str]:
     """Load the model *place*, a folder, a hub name, or ``NAME@REVISION``, on each device that is meant.
 
-    Returns them with words on how they run. Raises ``InvalidSetting`` when the model cannot be used, or gives other
-    vectors in the precision that is wanted.
+    Returns them with words on how they run. Raises ``InvalidSetting`` when the model cannot be used, gives other
+    vectors in the precision that is wanted, or cannot be run by the *runtime* that is.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -72,13 +79,50 @@ def load_models(
             full = parts.encoder.encode(SAMPLE)
             parts.model.to(number)
             refuse_unlike(place, _name(number), likeness(parts.encoder.encode(SAMPLE), full))
+        if found := _on_openvino(parts, place, threads, runtime):
+            return found, f"{devices[0]}, {_name(number)}, OpenVINO, {len(found)} streams"
         others = [replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:]]
         encoders = [one.encoder for one in (parts, *others)]
     where = ", ".join(str(one) for one in devices)
     cores = f", {torch.get_num_threads()} threads" if devices[0].type == "cpu" else ""
     # While one thread takes a batch's vectors from a GPU and finishes them, the other has the next one computed.
     threads_each = 2 if devices[0].type == "cuda" else 1
-    return encoders * threads_each, f"{where}, {_name(number)}{cores}"
+    return encoders * threads_each, f"{where}, {_name(number)}, torch{cores}"
+
+
+def _on_openvino(parts: Parts, place: str, threads: int | None, runtime: Runtime) -> list[TokenizedModel]:
+    """Return the model as OpenVINO runs it, where that is wanted or better: it answers a lone text much sooner."""
+    fits = parts.model.device.type == "cpu" and parts.model.dtype is torch.float32
+    if runtime == "openvino" and not fits:
+        raise InvalidSetting(f"hf:{place} by OpenVINO is for float32 on a CPU; use torch", "encoder runtime")
+    if runtime == "torch" or (runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)):
+        return []
+    try:
+        found = _compiled(parts, threads)
+        refuse_unlike(
+            place, "float32 by OpenVINO", likeness(found[0].encode(SAMPLE), parts.encoder.encode(SAMPLE)), _THE_SAME
+        )
+    except ImportError as error:
+        if runtime == "openvino":
+            raise InvalidSetting(f"{error}; run pip install 'penchant[torch,int8]'", "encoder runtime") from error
+        return []
+    except Exception as error:  # of whichever kind: no two networks fail alike
+        if runtime == "openvino":
+            raise InvalidSetting(f"hf:{place} fails by OpenVINO: {error}; use torch", "encoder runtime") from error
+        _log.warning("hf:%s is run by torch, because OpenVINO cannot: %s", place, error)
+        return []
+    return found
+
+
+def _compiled(parts: Parts, threads: int | None) -> list[TokenizedModel]:
+    from penchant_adapters.encoders.compiled import networks  # noqa: PLC0415 an extra
+    from penchant_adapters.encoders.exporting import exported  # noqa: PLC0415
+
+    reader = Tokenizer(parts.tokenizer, parts.layout, parts.most_tokens)
+    return [
+        TokenizedModel(parts.name, parts.layout, reader, network, parts.projections)
+        for network in networks(exported(parts), parts.layout.pooling, threads)
+    ]
 
 
 def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Parts:
@@ -109,13 +153,18 @@ def _usable(place: str) -> Iterator[None]:
         ) from error
 
 
+# A CPU is as fast with 512 tokens as with more, and a search waits for less; a GPU needs many to be busy.
+_ROOMS = {"cuda": Room(1_024, 65_536), "mps": Room(256, 16_384), "cpu": Room(64, 512)}
+
+
 class TorchNetwork:
     """A transformer on torch; keeps what ``Network`` promises."""
 
     exhausted: type[Exception] = torch.OutOfMemoryError
 
     def __init__(self, model: Any, pooling: str) -> None:
-        self.device: str = model.device.type
+        self._device: str = model.device.type
+        self.room = _ROOMS[self._device]
         self._model, self._pooling = model, pooling
         self._streams = threading.local()
 
@@ -129,7 +178,7 @@ class TorchNetwork:
 
     def _stream(self) -> AbstractContextManager[object]:
         """Return the queue of kernels that this thread has on a GPU: one thread's do not wait for another's."""
-        if self.device != "cuda":
+        if self._device != "cuda":
             return nullcontext()
         if not hasattr(self._streams, "mine"):
             self._streams.mine = torch.cuda.Stream(self._model.device)  # type: ignore[no-untyped-call]
@@ -159,8 +208,8 @@ def _devices(wanted: str) -> list[torch.device]:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         raise InvalidSetting(f"{wanted!r} is not usable here; use auto, which gives {found}", field="device") from error
-    if device.type not in DEVICES:
-        raise InvalidSetting(f"{wanted!r} is not supported; use one of auto, {', '.join(DEVICES)}", field="device")
+    if device.type not in _ROOMS:
+        raise InvalidSetting(f"{wanted!r} is not supported; use one of auto, {', '.join(_ROOMS)}", field="device")
     if device.type == "cuda" and device.index is None:
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
     return [device]

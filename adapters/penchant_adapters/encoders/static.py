@@ -18,17 +18,19 @@ from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.projection import Projection
 from penchant_adapters.encoders.schedule import Room
 from penchant_adapters.encoders.source import ModelSource
-from penchant_adapters.vectortypes import Precision
+from penchant_adapters.vectortypes import Precision, Runtime
 
 
 def load_models(
-    place: str, *, threads: int | None, device: str, precision: Precision
+    place: str, *, threads: int | None, device: str, precision: Precision, runtime: Runtime
 ) -> tuple[list["StaticModel"], str]:
     """Load the model *place*, a folder, a hub name, or ``NAME@REVISION``, and say how it runs.
 
     Raises ``InvalidSetting`` when it cannot.
     """
     del threads  # it has one
+    if runtime != "auto":
+        raise InvalidSetting(f"hf:{place} is a table of tokens; leave out {runtime!r}", "encoder runtime")
     if precision not in {"auto", "float32"}:
         raise InvalidSetting(
             f"hf:{place} adds up float32 numbers; {precision} would not be faster", "encoder precision"

@@ -12,11 +12,6 @@ from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.projection import Projection
 from penchant_adapters.encoders.schedule import Room
 
-# A CPU is as fast with 512 tokens as with more, and a search waits for less; a GPU needs many to be busy.
-_ROOMS = {"cuda": Room(1_024, 65_536), "mps": Room(256, 16_384), "cpu": Room(64, 512)}
-DEVICES = tuple(_ROOMS)
-"""Kinds of devices that a network can run on."""
-
 Tokens = Mapping[str, NDArray[np.int64]]
 """What a network takes (``input_ids``, ``attention_mask``, …), each of shape (B, T)."""
 
@@ -32,8 +27,8 @@ class TokensRead(NamedTuple):
 class Network(Protocol):
     """What turns tokens into vectors."""
 
-    device: str
-    """One of ``DEVICES``."""
+    room: Room
+    """Most texts and most tokens, padded, that are worth a batch."""
     exhausted: type[Exception]
     """What it raises when a batch is too large for its memory."""
 
@@ -93,7 +88,7 @@ class TokenizedModel:
     ) -> None:
         self.name, self.prompts = layout.named(name), layout.prompts
         self.reader = reader
-        self.room = _ROOMS[network.device]
+        self.room = network.room
         self.exhausted = network.exhausted
         self.network, self._projections = network, projections
         # A model that wants more than token ids shows at start, not at a user's search.

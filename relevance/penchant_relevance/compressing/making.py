@@ -100,7 +100,7 @@ def _sample(folder: Path, parts: Parts) -> None:
     """Write what fixed texts are in full precision: another CPU may do the same with whole numbers, or not."""
     from penchant_adapters.encoders.compiled import load_models  # noqa: PLC0415 with OpenVINO
 
-    (quantised,), _ = load_models(str(folder), threads=None, device="cpu", precision="auto")
+    (quantised, *_), _ = load_models(str(folder), threads=None, device="cpu", precision="auto", runtime="auto")
     full = parts.encoder.encode(SAMPLE)
     found = likeness(quantised.encode(SAMPLE), full)
     save_file({"full": full, "least": np.array(found - _TOLERANCE, np.float32)}, folder / SAMPLED)
