@@ -36,7 +36,9 @@ def test_a_quick_measurement_writes_figures(name: str, some: set[str], tmp_path:
 
 
 def test_the_runtime_is_measured_beside_others_and_the_bare_network(tmp_path: Path) -> None:
-    found = assert_measured("encoding", {"mixed: int8 ÷ sentence-transformers", "a search during a bulk p99"}, tmp_path)
+    found = assert_measured(
+        "encoding", {"mixed: float32 ÷ sentence-transformers", "a search during a bulk p99"}, tmp_path
+    )
     assert "GPU" in found["settings"]["note"]
     for kind in ("short", "product", "review", "mixed"):
         assert found["figures"][f"{kind}: cosine, float32"]["value"] > 0.9999

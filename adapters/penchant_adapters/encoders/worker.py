@@ -98,6 +98,7 @@ class WorkerEncoder:
         *bounds* limit how many texts may wait. A batch that takes longer than *stuck_seconds* will not end. *lost*
         hears why the encoder is of no use any more.
         """
+        self.models = models
         self.model = models[0]
         self.lost = lost
         self.heard: Callable[[Timings], None] = lambda _: None
