@@ -20,8 +20,12 @@ settings.load_profile("penchant")
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
-    """Undo what a command that ran in this process chose for its logs: its output is gone, and others are to come."""
+    """Undo what a command or a library chose for the logs of this process: its output is gone, others are to come."""
+    root = logging.getLogger()
+    level, disabled = root.level, root.manager.disable
     yield
+    root.setLevel(level)
+    logging.disable(disabled)
     structlog.reset_defaults()
     logging.getLogger("aiokafka").setLevel(logging.NOTSET)
 

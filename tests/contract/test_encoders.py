@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -197,6 +198,7 @@ async def test_torch_and_openvino_give_the_same_vectors_under_the_same_name(
     texts = [*TITLES, *STRANGE.values()]
     with caplog.at_level("INFO"):
         one, other = (open_encoder(f"hf:{minilm}", device="cpu", runtime=each) for each in ("torch", "openvino"))
+        assert logging.getLogger().level == logging.INFO
     async with one, other:
         assert np.einsum("ij,ij->i", await one.encode(texts), await other.encode(texts)).min() > 0.9999
         assert one.name == other.name
@@ -225,6 +227,21 @@ async def test_a_network_that_openvino_cannot_run_is_run_by_torch(
     assert "is run by torch, because OpenVINO cannot" in caplog.text
     with pytest.raises(InvalidSetting, match="fails by OpenVINO"):
         open_encoder(f"hf:{folder}", device="cpu", runtime="openvino")
+
+
+def test_a_conversion_that_fails_leaves_the_log_as_it_was(minilm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+    from openvino.tools.ovc import convert
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("no")
+
+    level = logging.getLogger().level
+    monkeypatch.setattr(convert, "restore_logger_state", fails)
+    assert openvino.convert_model is convert.convert_model
+    with pytest.raises(InvalidSetting, match="fails by OpenVINO: no"):
+        open_encoder(f"hf:{minilm}", device="cpu", runtime="openvino")
+    assert logging.getLogger().level == level
 
 
 def test_a_runtime_that_does_not_suit_is_refused(minilm: Path) -> None:

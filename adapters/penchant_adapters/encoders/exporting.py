@@ -42,7 +42,8 @@ def exported(parts: "Parts") -> openvino.Model:
             tuple(example.values()),
             dynamic_shapes={"inputs": (shape,) * len(example)},
         )
-    whole = openvino.convert_model(program)
+    # Without this it silences the whole process's log while it works, and for good where it fails.
+    whole = openvino.convert_model(program, verbose=True)
     for port, name in zip(whole.inputs, example, strict=True):
         port.get_tensor().set_names({name})
     whole.outputs[0].get_tensor().set_names({STATES})

@@ -110,7 +110,7 @@ class WorkerEncoder:
         self._devices = [_Device(model, WorkThread(f"encoder-{n}")) for n, model in enumerate(models)]
         self._ready = Schedule(self.model.room, padded=self.model.padded)
         reader = self.model.reader
-        self._reading = None if reader is None else _Reading(reader, WorkThread("tokenizer"))
+        self._reading = None if reader is None else _ReadingStage(reader, WorkThread("tokenizer"))
         self._texts_per_second = 0.0
         self._useless = ""
         self._closed = False
@@ -315,7 +315,7 @@ class WorkerEncoder:
 
 
 @dataclass(eq=False, slots=True)
-class _Reading:
+class _ReadingStage:
     reader: TextReader
     thread: WorkThread
     texts: Schedule = field(init=False)

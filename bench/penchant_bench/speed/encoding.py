@@ -127,6 +127,7 @@ async def measure(options: Options) -> Figures:
         ):
             ours = {"float32": full, "float32 by torch": torch, "int8": whole}
             figures = await _side_by_side(place, ours, texts, rounds=1 if options.quick else 3)
+            figures |= await _alone_at(ours, 5 if options.quick else 60)
             figures |= await _latency(full, texts["mixed"], 5 if options.quick else 100)
             figures |= await _callers(full, options.duration(4.0, 0.2))
             figures |= await _cache(full, Path(folder), options.duration(4.0, 0.2))
@@ -299,6 +300,17 @@ class _Watched:
         rows: Matrix = self._inner.vectors(given)
         self.seconds.append((len(given), time.perf_counter() - begin))
         return rows
+
+
+async def _alone_at(ours: dict[str, WorkerEncoder], searches: int) -> Figures:
+    """Ask for one text after the other, by turns."""
+    took: dict[str, list[float]] = {name: [] for name in ours}
+    for search in range(searches):
+        for name, encoder in ours.items():
+            begin = time.perf_counter()
+            await encoder.encode([f"waterproof trail running shoes {search}"], urgent=True)
+            took[name].append(time.perf_counter() - begin)
+    return {f"a lone text p50, {name}": Figure(1e3 * quantile(seconds, 0.5), "ms") for name, seconds in took.items()}
 
 
 async def _latency(full: WorkerEncoder, texts: Sequence[str], searches: int) -> Figures:
