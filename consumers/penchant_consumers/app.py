@@ -66,6 +66,7 @@ async def built(settings: Settings, which: Which) -> AsyncIterator[list[Stage[An
         store = await patiently(opening, settings.kafka.start_timeout, "the store")
         store.users.prime = encoder.prime
         telemetry.metrics.running(version("penchant"), encoder.name)
+        _log.info("an encoder is ready", model=encoder.name, encoder=encoder.how)
         await connected_with_patience(settings.kafka)
         refuse(await check(settings.kafka))
         writer = await stack.enter_async_context(started(producer(settings.kafka, "penchant-consume"), settings.kafka))

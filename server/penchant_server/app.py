@@ -109,7 +109,13 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 tasks.create_task(_flushing(store, settings)),
             ]
             tune_interpreter()
-            _log.info("serving", address=address, data_dir=str(settings.data_dir), model=encoder.name)
+            _log.info(
+                "serving",
+                address=address,
+                data_dir=str(settings.data_dir),
+                model=encoder.name,
+                encoder=encoder.how,
+            )
             telemetry.ready = always
             try:
                 yield Service(address, store, telemetry)

@@ -83,7 +83,14 @@ async def running(settings: Settings, *, number: int = 0, shared_port: bool = Fa
             await caught_up.wait()
             server, address = await grpc_server.started(settings, backend, metrics, access, shared_port=shared_port)
             tune_interpreter()
-            _log.info("serving", address=address, store=settings.store, log=settings.kafka.bootstrap, model=store.model)
+            _log.info(
+                "serving",
+                address=address,
+                store=settings.store,
+                log=settings.kafka.bootstrap,
+                model=store.model,
+                encoder=encoder.how,
+            )
             telemetry.ready = always
             try:
                 yield address

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2, error_details_pb2
@@ -191,6 +192,16 @@ async def test_an_error_that_nobody_foresaw_answers_the_caller_and_ends_the_serv
     await channel.close(None)
     async with served(store) as client:
         assert (await client.interests("u")).event_count == 0
+
+
+async def test_one_line_of_the_log_tells_on_what_the_encoder_runs(tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as told:
+        async with served(tmp_path / "new"):
+            pass
+    (line,) = (one for one in told if one["event"] == "serving")
+    assert line["encoder"].startswith(
+        "cpu, float32, 1 threads, 512 numbers a vector, 16 texts or 2,048 tokens or bytes"
+    )
 
 
 async def test_an_encoder_that_fails_at_everything_ends_the_service(

@@ -5,7 +5,6 @@ by a ``worker``; ``cache`` stands in front and remembers.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,8 +21,6 @@ from penchant_adapters.telemetry.metrics import Metrics
 from penchant_adapters.vectortypes import Precision, Runtime
 
 __all__ = ["CacheCounts", "CachedEncoder", "VectorFile", "WorkerEncoder", "open_encoder", "opened_encoder"]
-
-_log = logging.getLogger(__name__)
 
 
 def open_encoder(
@@ -48,9 +45,9 @@ def open_encoder(
     if threads is not None and threads < 1:
         raise InvalidSetting(f"{threads} is below 1; leave it out for the default", field="encoder threads")
     models, how = _SCHEMES[scheme](place, threads, device, precision, runtime)
-    model = models[0]
-    _log.info("the encoder is %s: %s, %d numbers, %s", model.name, how, model.dim, model.room.told)
-    return WorkerEncoder(*models, lost=lost)
+    encoder = WorkerEncoder(*models, lost=lost)
+    encoder.how = f"{how}, {encoder.dim} numbers a vector, {encoder.model.room.told}"
+    return encoder
 
 
 # A model's module is imported when its scheme is chosen: the built-in one must not need torch, nor wait for it.
@@ -119,6 +116,7 @@ async def opened_encoder(
     async with inner, VectorFile(settings.data_dir / "vectors.sqlite") as file:
         await inner.encode(["warm-up"])
         cached = CachedEncoder(inner, file)
+        cached.how = inner.how
         if metrics is not None:
             metrics.watch_encoder(inner)
             metrics.watch_texts(cached.counts)

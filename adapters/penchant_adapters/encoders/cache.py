@@ -80,6 +80,8 @@ class CachedEncoder:
         self._flights: dict[bytes, _Flight] = {}
         self._salt = blake2b(inner.name.encode(), digest_size=32).digest()
         self.counts = CacheCounts()
+        self.how = ""
+        """On what the model runs, in words for a log."""
 
     @property
     def name(self) -> str:

@@ -105,6 +105,8 @@ class WorkerEncoder:
         """Hears what each answer took."""
         self.truncated: Callable[[], None] = lambda: None
         """Hears of a text that is longer than ``MAX_CHARACTERS``."""
+        self.how = ""
+        """On what it runs, in words for a log."""
         self._bounds = bounds or Bounds()
         self._stuck_seconds = stuck_seconds
         self._devices = [_Device(model, WorkThread(f"encoder-{n}")) for n, model in enumerate(models)]
