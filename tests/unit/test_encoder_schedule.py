@@ -57,6 +57,16 @@ def test_a_call_of_one_text_does_not_wait_for_a_call_of_thousands() -> None:
     assert "one0" in told(schedule.take())
 
 
+def test_calls_of_one_text_that_keep_coming_do_not_keep_a_longer_one_waiting() -> None:
+    schedule = Schedule(Room(1, 100), padded=False)
+    entered(schedule, "long", [1] * 60)
+    taken = []
+    for number in range(100):
+        entered(schedule, f"new{number}", [1])
+        taken.append(schedule.take()[0].given[:3])
+    assert taken.count("lon") >= 10  # though they are more than can be served
+
+
 def test_calls_share_by_the_lengths_of_their_texts() -> None:
     schedule = Schedule(Room(1, 100), padded=False)
     entered(schedule, "long", [30] * 20)

@@ -163,6 +163,17 @@ async def test_a_vector_that_is_not_finite_fails_its_caller_alone_and_names_the_
         assert numbers(await first) == [1]
 
 
+async def test_a_model_that_gives_other_rows_than_it_should_fails_its_callers() -> None:
+    class Narrow(NumberModel):
+        dim = 3
+
+    model = Narrow()
+    model.gate.set()
+    async with WorkerEncoder(model) as encoder:
+        with pytest.raises(EncoderFailed, match=r"gave shape \(2, 2\), not \(2, 3\)"):
+            await encoder.encode(["1", "2"])
+
+
 async def test_large_values_still_become_unit_vectors() -> None:
     model = NumberModel()
     model.gate.set()
