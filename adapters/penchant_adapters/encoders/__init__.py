@@ -7,7 +7,6 @@ by a ``worker``; ``cache`` stands in front and remembers.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib import import_module
 
 from penchant_core.errors import EncoderFailed, InvalidSetting
@@ -103,7 +102,7 @@ async def opened_encoder(
 
     The model is loaded in a thread: a service that has another one goes on answering. *lost* as for ``open_encoder``.
     """
-    loading = partial(
+    inner = await asyncio.to_thread(
         open_encoder,
         url,
         threads=settings.encoder_threads,
@@ -112,7 +111,6 @@ async def opened_encoder(
         runtime=settings.encoder_runtime,
         lost=lost,
     )
-    inner = await asyncio.to_thread(loading)
     async with inner, VectorFile(settings.data_dir / "vectors.sqlite") as file:
         await inner.encode(["warm-up"])
         cached = CachedEncoder(inner, file)

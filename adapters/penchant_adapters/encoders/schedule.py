@@ -184,13 +184,14 @@ class Schedule:
         """Let a batch wait again that was too much at once, and make all batches smaller. False: it is one text."""
         if len(batch) == 1:
             return False
-        self.room = self.room._replace(length=max(1, self._taken([job.length for job in batch]) // 2))
+        lengths = [job.length for job in batch]
+        self.room = self.room._replace(length=max(1, self._taken(max(lengths), sum(lengths), len(lengths)) // 2))
         self.put(batch)
         return True
 
-    def _taken(self, lengths: Sequence[int]) -> int:
-        """Return how much room texts take together."""
-        return max(lengths) * len(lengths) if self._padded else sum(lengths)
+    def _taken(self, longest: int, total: int, texts: int) -> int:
+        """Return how much room some texts take, of which the longest and all together are so long."""
+        return longest * texts if self._padded else total
 
     def _next(self, among: Collection[Lane]) -> Lane | None:
         urgent, bulk = (lane in among and self._lines[lane].jobs > 0 for lane in Lane)
@@ -220,7 +221,7 @@ class Schedule:
         longest = total = 0
         for position in nearest:
             longest, total = max(longest, lengths[position]), total + lengths[position]
-            taken = longest * (len(chosen) + 1) if self._padded else total  # as in _taken
+            taken = self._taken(longest, total, len(chosen) + 1)
             if chosen and (taken > self.room.length or len(chosen) == self.room.texts):
                 break
             chosen.append(position)
