@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import openvino
 import torch
 from torch import Tensor, nn
+from torch.export.decomp_utils import CustomDecompTable
 
 import penchant_adapters.encoders.compiled  # noqa: F401 first: it keeps OpenVINO from telling its makers what is done
+
+# isort: split
+import openvino
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder
+from openvino.frontend.pytorch.torchdynamo.export_decompositions import ops_to_not_decompose
 
 if TYPE_CHECKING:
     from penchant_adapters.encoders.huggingface import Parts
@@ -42,8 +48,14 @@ def exported(parts: "Parts") -> openvino.Model:
             tuple(example.values()),
             dynamic_shapes={"inputs": (shape,) * len(example)},
         )
-    # Without this it silences the whole process's log while it works, and for good where it fails.
-    whole = openvino.convert_model(program, verbose=True)
+    # Not by openvino.convert_model: it takes the whole process's log for itself, for good where it fails.
+    table: Any = CustomDecompTable()  # type: ignore[no-untyped-call]
+    for op in ops_to_not_decompose():
+        table.pop(op, None)
+    # Held until the end: the model that is read calls it, and does not hold it.
+    decoder = TorchFXPythonDecoder(program.run_decompositions(table).module(), dynamic_shapes=True)
+    reader = FrontEndManager().load_by_framework("pytorch")
+    whole = reader.convert(reader.load(decoder))
     for port, name in zip(whole.inputs, example, strict=True):
         port.get_tensor().set_names({name})
     whole.outputs[0].get_tensor().set_names({STATES})

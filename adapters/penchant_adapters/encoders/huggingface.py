@@ -5,7 +5,7 @@ Weights come from safetensors only and no code of the model's repository is run.
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 
 from penchant_adapters.encoders.layout import Layout
-from penchant_adapters.encoders.precision import SAMPLE, likeness, refuse_unlike
+from penchant_adapters.encoders.precision import LEAST_COSINE, SAMPLE, likeness, refuse_unlike
 from penchant_adapters.encoders.projection import Projection
 from penchant_adapters.encoders.schedule import Room
 from penchant_adapters.encoders.source import ModelSource
@@ -26,7 +26,8 @@ from penchant_adapters.vectortypes import Precision, Runtime
 
 _WORTH_IT = 5_000_000
 """Parameters from which on a network is worth the seconds that it takes to make it ready for OpenVINO."""
-_THE_SAME = 0.9999
+_LEAST: Mapping[torch.dtype, float] = {torch.float32: 0.9999, torch.bfloat16: LEAST_COSINE}
+"""Likeness to torch that vectors by OpenVINO must have, in the numbers that it may calculate with."""
 _log = logging.getLogger(__name__)
 
 
@@ -75,12 +76,12 @@ def load_models(
     number = _number(devices[0], precision)
     with _usable(place):
         parts = load_parts(place, devices[0], torch.float32)
+        full = parts.encoder.encode(SAMPLE)
+        if found := _on_openvino(parts, place, threads, number, runtime, full):
+            return found
         if number is not torch.float32:
-            full = parts.encoder.encode(SAMPLE)
             parts.model.to(number)
             refuse_unlike(place, _name(number), likeness(parts.encoder.encode(SAMPLE), full))
-        if found := _on_openvino(parts, place, threads, runtime):
-            return found, f"{devices[0]}, {_name(number)}, OpenVINO, {len(found)} streams"
         others = [replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:]]
         encoders = [one.encoder for one in (parts, *others)]
     where = ", ".join(str(one) for one in devices)
@@ -90,39 +91,43 @@ def load_models(
     return encoders * threads_each, f"{where}, {_name(number)}, torch{cores}"
 
 
-def _on_openvino(parts: Parts, place: str, threads: int | None, runtime: Runtime) -> list[TokenizedModel]:
-    """Return the model as OpenVINO runs it, where that is wanted or better: it answers a lone text much sooner."""
-    fits = parts.model.device.type == "cpu" and parts.model.dtype is torch.float32
+def _on_openvino(
+    parts: Parts, place: str, threads: int | None, number: torch.dtype, runtime: Runtime, full: Matrix
+) -> tuple[list[TokenizedModel], str] | None:
+    """Return the model as OpenVINO runs it, where that is wanted or better: it answers a lone text much sooner.
+
+    *full* are the vectors of ``SAMPLE`` by torch in float32.
+    """
+    fits = parts.model.device.type == "cpu" and number in _LEAST
     if runtime == "openvino" and not fits:
-        raise InvalidSetting(f"hf:{place} by OpenVINO is for float32 on a CPU; use torch", "encoder runtime")
-    if runtime == "torch" or (runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)):
-        return []
-    try:
-        found = _compiled(parts, threads)
-        refuse_unlike(
-            place, "float32 by OpenVINO", likeness(found[0].encode(SAMPLE), parts.encoder.encode(SAMPLE)), _THE_SAME
+        raise InvalidSetting(
+            f"hf:{place} by OpenVINO is for float32 or bfloat16 on a CPU; use torch", "encoder runtime"
         )
+    if runtime == "torch" or (runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)):
+        return None
+    try:
+        models, told = _compiled(parts, threads, _name(number))
+        refuse_unlike(place, f"{_name(number)} by OpenVINO", likeness(models[0].encode(SAMPLE), full), _LEAST[number])
     except ImportError as error:
         if runtime == "openvino":
             raise InvalidSetting(f"{error}; run pip install 'penchant[torch,int8]'", "encoder runtime") from error
-        return []
+        return None
     except Exception as error:  # of whichever kind: no two networks fail alike
         if runtime == "openvino":
             raise InvalidSetting(f"hf:{place} fails by OpenVINO: {error}; use torch", "encoder runtime") from error
         _log.warning("hf:%s is run by torch, because OpenVINO cannot: %s", place, error)
-        return []
-    return found
+        return None
+    return models, told
 
 
-def _compiled(parts: Parts, threads: int | None) -> list[TokenizedModel]:
+def _compiled(parts: Parts, threads: int | None, number: str) -> tuple[list[TokenizedModel], str]:
     from penchant_adapters.encoders.compiled import networks  # noqa: PLC0415 an extra
     from penchant_adapters.encoders.exporting import exported  # noqa: PLC0415
 
     reader = Tokenizer(parts.tokenizer, parts.layout, parts.most_tokens)
-    return [
-        TokenizedModel(parts.name, parts.layout, reader, network, parts.projections)
-        for network in networks(exported(parts), parts.layout.pooling, threads)
-    ]
+    found = networks(exported(parts), parts.layout.pooling, threads, number)
+    models = [TokenizedModel(parts.name, parts.layout, reader, network, parts.projections) for network in found]
+    return models, f"cpu, {found[0].number}, OpenVINO, {len(found)} streams"
 
 
 def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Parts:

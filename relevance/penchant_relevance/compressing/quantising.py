@@ -4,6 +4,7 @@ Weights have a scale for every row; activations a scale that NNCF chooses while 
 were smoothed into the weights (Xiao et al. 2023, SmoothQuant, arXiv:2211.10438).
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def write_quantised(folder: Path, parts: Parts, texts: Sequence[str]) -> None:
 
     if len(texts) < LEAST:
         raise InvalidSetting(f"{len(texts)} texts are too few to calibrate on; give {LEAST} or more", "int8")
-    nncf.set_log_level("ERROR")
+    # Its own set_log_level sets the levels of other people's handlers too.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     samples = [_tokens(parts, [text]) for text in texts[:CALIBRATING]]
     whole = exported(parts)
     dataset = nncf.Dataset([{name: rows.numpy() for name, rows in sample.items()} for sample in samples])
