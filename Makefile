@@ -50,7 +50,7 @@ lock: $(UV) ## choose exact versions anew, into requirements*.lock
 	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --extra server -o requirements.lock
 	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --all-extras --group dev -o requirements-dev.lock
 	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --extra cluster --extra otel -o requirements-cluster.lock
-	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --extra cluster --extra otel --extra torch -o requirements-consumer.lock
+	$(UV) export -q --frozen --no-emit-project --no-annotate --no-header --extra cluster --extra otel --extra torch --extra int8 -o requirements-consumer.lock
 	$(UV) pip compile -q --universal --generate-hashes --no-annotate --no-header --python-version 3.11 deploy/docker/build.in -o deploy/docker/build.lock
 
 clean: ## remove what make made

@@ -15,6 +15,7 @@ from penchant_core.model import Event, Item
 from penchant_core.text import normalise
 from penchant_core.tuning import Weights
 
+from penchant_adapters import pictures
 from penchant_adapters.attribution import attributed_request
 
 ID_BYTES = 128
@@ -127,6 +128,7 @@ def item(message: catalog_pb2.Item) -> Item:
         price=price,
         unavailable=message.unavailable,
         attributes=attributes("item.attributes", message.attributes, 32),
+        images=pictures.checked("item.images", message.images),
     )
 
 

@@ -1,5 +1,6 @@
 """What stands in the payloads of users' and items' points, the same in every Qdrant engine."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from penchant_core.model import Event, Item
 
 # Why a point is in no list, a word because the engine never matches a boolean; the others have no status.
 GONE, UNAVAILABLE = "gone", "unavailable"
+
+DESCRIBED = ("id", "title", "description", "categories", "attributes", "status", "price")
+"""All that an item has but its images: what is read for lists, a hundredth of the bytes."""
 
 
 def ledger_payload(user_id: str, ledger: Ledger) -> dict[str, Any]:
@@ -81,11 +85,13 @@ def item_payload(item: Item) -> dict[str, Any]:
         payload["status"] = UNAVAILABLE
     if item.price is not None:
         payload["price"] = item.price
+    if item.images:
+        payload["images"] = [b64encode(image).decode() for image in item.images]
     return payload
 
 
 def item_of(payload: Mapping[str, Any]) -> Item:
-    """Return the item of a payload."""
+    """Return the item of a payload; without images where these were not read."""
     return Item(
         item_id=payload["id"],
         title=payload["title"],
@@ -94,4 +100,5 @@ def item_of(payload: Mapping[str, Any]) -> Item:
         price=payload.get("price"),
         unavailable=payload.get("status") == UNAVAILABLE,
         attributes=payload["attributes"],
+        images=tuple(b64decode(image) for image in payload.get("images") or ()),
     )

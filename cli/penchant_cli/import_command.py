@@ -64,6 +64,15 @@ Until = Annotated[
     typer.Option(formats=["%Y-%m-%d"], help="Last day with --order-only; today by default.", rich_help_panel=_MEANING),
 ]
 RatingScale = Annotated[str, typer.Option(metavar="MIN:MAX", help="Mapped onto 0–5.", rich_help_panel=_MEANING)]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="FOLDER",
+        help="Add pictures: FOLDER/ITEM_ID.jpg (png, webp …) and those in FOLDER/ITEM_ID/, made small.",
+        rich_help_panel=_MEANING,
+    ),
+]
 Truncate = Annotated[bool, typer.Option("--truncate", help="Cut words that are too long.", rich_help_panel=_CHECKING)]
 MaxBad = Annotated[
     str, typer.Option(help="With more bad records than this, nothing is sent.", rich_help_panel=_CHECKING)
@@ -85,6 +94,7 @@ def items(
     delimiter: Delimiter = "",
     header: Header = True,
     columns: Map = None,
+    images: Images = None,
     truncate: Truncate = False,
     max_bad: MaxBad = "5%",
     dry_run: DryRun = False,
@@ -99,7 +109,7 @@ def items(
     restart: Restart = False,
 ) -> None:
     """Add or replace items: item_id, and title or description; categories, price, attributes.NAME, unavailable."""
-    said = Options(file_format, encoding, delimiter, header, truncate=truncate)
+    said = Options(file_format, encoding, delimiter, header, truncate=truncate, images=images)
     with told():
         options = options_for("items", preset_name, said, columns, max_bad)
     _import(

@@ -18,6 +18,7 @@ from penchant_adapters.points import META
 from penchant_adapters.qdrant.store import QdrantStore
 from penchant_core.errors import EncoderFailed, StoreMismatch
 from penchant_core.ledger import Ledger
+from penchant_core.model import Content
 from penchant_core.ports import Encoder
 from penchant_core.reading import Reader, Whole
 from penchant_core.vectors import Vector
@@ -44,7 +45,7 @@ class Beside:
     """Set when something was left out."""
 
 
-async def encoded(beside: Sequence[Beside], texts: Sequence[str], *, said: bool = False) -> dict[str, list[Vector]]:
+async def encoded(beside: Sequence[Beside], texts: Sequence[Content], *, said: bool = False) -> dict[str, list[Vector]]:
     """Return the vectors of texts in each space; one whose encoder fails is left out, and behind."""
     found: dict[str, list[Vector]] = {}
     for one in beside:
@@ -129,15 +130,15 @@ class Filling:
                 told = time.monotonic()
                 _log.info("filling a model", model=self._model, items=filled)
             page, start = await self._store.items.lacking(self._model, start)
-            failed = await unreadable(encoder, [one.item.words for one in page])
+            failed = await unreadable(encoder, [one.item.content for one in page])
             for one in page:
-                if one.item.words in failed:
+                if one.item.content in failed:
                     _log.warning(
                         "an item has no vector: its words cannot be read", model=self._model, item=one.item.item_id
                     )
-            good = [one for one in page if one.item.words not in failed]
+            good = [one for one in page if one.item.content not in failed]
             if good:
-                vectors = await encoder.encode([one.item.words for one in good])
+                vectors = await encoder.encode([one.item.content for one in good])
                 await self._store.items.fill(self._model, list(zip(good, vectors, strict=True)))
             filled += len(good)
             await asyncio.sleep(0)

@@ -98,13 +98,13 @@ class ItemStage:
                     shelved.items[partition.partition][item_id] = (one.record.offset, item)
         dead += await self._put_aside(shelved, batch)
         # Before the batch's turn comes, and kept: encoded again when it is written they cost nothing.
-        await encoded(self._beside, [item.words for item in _described(shelved)])
+        await encoded(self._beside, [item.content for item in _described(shelved)])
         await self._letters.write(dead, self.name)
         self._outcomes.dead.inc(len(dead))
         return shelved
 
     async def _put_aside(self, shelved: Shelved, batch: Batch) -> list[Dead]:
-        failed = await unreadable(self._encoder, (item.words for item in _described(shelved)))
+        failed = await unreadable(self._encoder, (item.content for item in _described(shelved)))
         if not failed:
             return []
         records = {
@@ -116,8 +116,8 @@ class ItemStage:
         dead = []
         for partition, part in shelved.items.items():
             for item_id, (offset, item) in list(part.items()):
-                if item is not None and item.words in failed:
-                    dead.append(Dead(records[partition, offset], failed[item.words]))
+                if item is not None and item.content in failed:
+                    dead.append(Dead(records[partition, offset], failed[item.content]))
                     del part[item_id]
         return dead
 
@@ -150,8 +150,8 @@ class ItemStage:
     async def _put(self, part: dict[str, tuple[int, Item | None]]) -> None:
         put = [(offset, item) for offset, item in part.values() if item is not None]
         if put:
-            words = [item.words for _, item in put]
-            vectors, others = await self._encoder.encode(words), await encoded(self._beside, words)
+            contents = [item.content for _, item in put]
+            vectors, others = await self._encoder.encode(contents), await encoded(self._beside, contents)
             await self._states.put_items([(o, i, v) for (o, i), v in zip(put, vectors, strict=True)], others)
         gone = [(offset, item_id) for item_id, (offset, item) in part.items() if item is None]
         if gone:

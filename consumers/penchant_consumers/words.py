@@ -3,12 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import Iterable
+from typing import TypeVar
 
 from penchant_core.errors import EncoderFailed
+from penchant_core.model import Content
 from penchant_core.ports import Encoder
 
+Read = TypeVar("Read", bound=Content)
 
-async def unreadable(encoder: Encoder, texts: Iterable[str], *, said: bool = False) -> dict[str, EncoderFailed]:
+
+async def unreadable(encoder: Encoder, texts: Iterable[Read], *, said: bool = False) -> dict[Read, EncoderFailed]:
     """Encode texts, so that their vectors are at hand; return those for which there is no vector, and why.
 
     They were *said* by users, or are items' words. Raises ``EncoderFailed`` when the model cannot read an innocent text
@@ -24,7 +28,7 @@ async def unreadable(encoder: Encoder, texts: Iterable[str], *, said: bool = Fal
     else:
         return {}
     answers = await asyncio.gather(*(encoder.encode([text], said=said) for text in distinct), return_exceptions=True)
-    failed: dict[str, EncoderFailed] = {}
+    failed: dict[Read, EncoderFailed] = {}
     for text, answer in zip(distinct, answers, strict=True):
         if isinstance(answer, EncoderFailed):
             failed[text] = answer

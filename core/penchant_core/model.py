@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,21 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Pictured:
+    """Words and the pictures beside them."""
+
+    words: str
+    images: tuple[bytes, ...]
+    """Files: JPEG, PNG or WebP."""
+
+
+Content: TypeAlias = str | Pictured
+"""What an encoder reads; one that sees no pictures reads the words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
-    """Something that can be recommended, understood by its words."""
+    """Something that can be recommended, understood by its words and its pictures."""
 
     item_id: str
     title: str = ""
@@ -33,11 +47,18 @@ class Item:
     price: float | None = None
     unavailable: bool = False
     attributes: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[bytes, ...] = ()
+    """Stores keep them for encoders to come, and give them to nobody else: they are large."""
 
     @property
     def words(self) -> str:
-        """What the encoder reads."""
+        """What it says."""
         return "\n".join(filter(None, (self.title, self.description, ", ".join(self.categories))))
+
+    @property
+    def content(self) -> Content:
+        """What an encoder reads of it."""
+        return Pictured(self.words, self.images) if self.images else self.words
 
 
 @dataclass(frozen=True, slots=True)

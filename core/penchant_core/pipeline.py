@@ -171,13 +171,13 @@ class Learner:
     async def learn_items(self, items: Sequence[Item]) -> None:
         """Put items into the catalogue; of items with one id the last wins."""
         latest = {item.item_id: item for item in items}
-        words = [item.words for item in latest.values()]
+        contents = [item.content for item in latest.values()]
         with self._spaces.held() as standing:
-            vectors = await standing.active.encoder.encode(words)
+            vectors = await standing.active.encoder.encode(contents)
             others = {}
             for space in standing.others:
                 try:
-                    others[space.name] = list(await space.encoder.encode(words))
+                    others[space.name] = list(await space.encoder.encode(contents))
                 except EncoderFailed:
                     self._spaces.missed(space)
             named = list(zip(latest.values(), vectors, strict=True))

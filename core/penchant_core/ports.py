@@ -8,14 +8,14 @@ from penchant_core.counts import Counts
 from penchant_core.covisitation import Flow
 from penchant_core.interests import Known
 from penchant_core.ledger import Ledger
-from penchant_core.model import Filter, Item
+from penchant_core.model import Content, Filter, Item
 from penchant_core.vectors import Matrix, Vector
 
 NOWHERE: Mapping[str, Sequence[Vector]] = {}
 """Of vectors that are given in no other space."""
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
     """Turns texts into unit vectors of one space."""
 
     @property
@@ -26,13 +26,20 @@ class Encoder(Protocol):
     def dim(self) -> int:
         """Numbers in a vector."""
 
-    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
+    async def encode(self, texts: Sequence[str], /, *, said: bool = False, urgent: bool = False) -> Matrix:
         """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
 
         The same text gives the same vector. *said*: by users, who search or review; without it texts are those of
         items, and some models read the ones as a query and the others as a document. *urgent*: somebody waits for the
         answer; it goes before other texts. Raises ``EncoderFailed`` and, when too many texts wait, ``Overloaded``.
         """
+
+
+class Encoder(TextEncoder, Protocol):
+    """Turns texts, and pictures beside them where its model sees, into unit vectors of one space."""
+
+    async def encode(self, contents: Sequence[Content], /, *, said: bool = False, urgent: bool = False) -> Matrix:
+        """Return one row per content, otherwise as a ``TextEncoder`` does."""
 
 
 @dataclass(frozen=True, slots=True)

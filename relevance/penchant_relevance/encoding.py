@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from penchant_adapters.encoders import CachedEncoder, VectorFile, open_encoder
-from penchant_core.ports import Encoder
+from penchant_core.ports import TextEncoder
 
 from penchant_relevance.log import Log
 from penchant_relevance.scoring import Content, Floats32
@@ -46,7 +46,7 @@ async def encode_texts(
 
 
 async def in_steps(
-    items: Sequence[str], said: Sequence[str], encoder: Encoder, progress: Callable[[int, int], None]
+    items: Sequence[str], said: Sequence[str], encoder: TextEncoder, progress: Callable[[int, int], None]
 ) -> Floats32:
     """Return one unit row per text, shape (texts, dim); *progress* hears of every step."""
     parts: list[Floats32] = []

@@ -56,7 +56,7 @@ class Filling:
             after: int | None = 0
             while after is not None:
                 found, after = await items.lacking(space.name, SLICE, after)
-                vectors = await space.encoder.encode([item.words for item in found])
+                vectors = await space.encoder.encode([item.content for item in found])
                 written = await items.fill(space.name, list(zip(found, vectors, strict=True)))
                 progress.items = max(0, progress.items - written)
                 await asyncio.sleep(0)

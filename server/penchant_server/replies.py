@@ -36,6 +36,7 @@ def item(known: Item) -> catalog_pb2.Item:
         price=known.price,
         unavailable=known.unavailable,
         attributes=known.attributes,
+        images=known.images,
     )
 
 

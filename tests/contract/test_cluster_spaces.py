@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -85,6 +86,22 @@ async def interests(store: QdrantStore, encoder: Hashed) -> dict[str, np.ndarray
     name = store.spaces.names(encoder.name).interest
     found, _ = await users.page(None, 1_000, None, vectors=(name,))
     return {str(one.payload["id"]): one.dense[name] for one in found if name in one.dense}
+
+
+async def test_pictures_are_kept_for_encoders_and_shown_to_nobody(place: Place) -> None:
+    items = [replace(thing(0), images=(b"one", b"two")), thing(1), replace(thing(2), images=(b"three",))]
+    async with opened(place, OLD) as store:
+        await put(store, OLD, items)
+        await put(store, OLD, [items[0], thing(2)])
+    async with opened(place, OLD, NEW) as store:
+        lacking, _ = await store.items.lacking(NEW.name, None)
+        images = {one.item.item_id: one.item.images for one in lacking}
+        assert images == {"i0": (b"one", b"two"), "i1": (), "i2": ()}
+        known = await store.items.known(["i0", "i1", "i2"])
+        page, _ = await store.items.page("", 10)
+        assert {one.images for one in (*page, *(known.item for known in known.values()))} == {()}
+        stored = {one.item_id: one.item for part in [p async for p in store.items.all()] for one in part}
+        assert stored["i0"] == items[0]
 
 
 async def test_a_second_encoder_is_filled_read_and_written_and_the_first_is_as_it_was(place: Place) -> None:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ class Hashed:
         self.name, self.dim = name, dim
         self.failing = False
 
-    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
+    async def encode(self, texts: Sequence[Any], **_: bool) -> Matrix:
         if self.failing:
             raise EncoderFailed("told to")
         seeds = [int.from_bytes(blake2b(f"{self.name}{t}".encode(), digest_size=4).digest()) for t in texts]
@@ -116,6 +117,33 @@ async def test_a_space_lacks_what_was_there_before_gets_what_comes_and_keeps_all
             for one in (OLD, NEW):
                 await assert_in(store, one, items)
             assert [known.item for known in (await store.items.known(["i3"])).values()] == [items[3]]
+
+
+async def test_pictures_are_kept_for_encoders_and_for_copies_and_shown_to_nobody(tmp_path: Path) -> None:
+    pictured = [replace(item, images=(b"one", b"two")) for item in things(0, 3)]
+    (tmp_path / "here").mkdir()
+    with opened(tmp_path / "here") as store:
+        alone, _ = learner(store)
+        await alone.learn_items([*pictured, *things(3, 5)])
+        await alone.learn_items([*things(2, 3), replace(things(3, 4)[0], images=(b"three",))])
+        store.see(BOTH.spaces[1])
+        lacking, _ = await store.items.lacking(NEW.name, COUNT)
+        assert sorted((item.item_id, item.images) for item in lacking) == [
+            ("i0", (b"one", b"two")),
+            ("i1", (b"one", b"two")),
+            ("i2", ()),
+            ("i3", (b"three",)),
+            ("i4", ()),
+        ]
+        assert await store.items.fill(NEW.name, [(item, np.ones(12, np.float32)) for item in lacking]) == 5
+        known = await store.items.known([f"i{n}" for n in range(5)])
+        page, _ = await store.items.page("", 10)
+        assert {one.images for one in (*page, *(known.item for known in known.values()))} == {()}
+    await copy(OnEdge(tmp_path / "here"), OnEdge(tmp_path / "there"), Settings(min_free_bytes=0), lambda *_: None)
+    with opened(tmp_path / "there") as store:
+        store.see(BOTH.spaces[1])
+        copies, _ = await store.items.lacking(NEW.name, COUNT)
+        assert {item.item_id: item.images for item in copies} == {item.item_id: item.images for item in lacking}
 
 
 async def test_who_writes_without_a_space_leaves_none_of_its_vectors_behind(tmp_path: Path) -> None:

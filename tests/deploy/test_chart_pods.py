@@ -30,6 +30,7 @@ def test_values_reach_the_settings_that_they_are_named_after(render: Render) -> 
         assert (qdrant.prefix, qdrant.shards, qdrant.replication, qdrant.write_consistency) == ("shop", 6, 3, 2)
         assert (qdrant.quantization, qdrant.on_disk, qdrant.read_consistency) == ("int8", True, "majority")
         assert (read.encoder_device, read.encoder_precision, read.encoder_threads) == ("cuda:0", "float16", 3)
+        assert read.encoder_runtime == "torch"
         assert read.encoder == "hf:intfloat/multilingual-e5-small"
         assert (read.telemetry.traces, read.telemetry.log_level) == (True, "debug")
         assert (read.max_pending_events, read.shutdown_grace, read.weights) == (1_000_000, 8.0, {"share": 1.5})

@@ -48,9 +48,9 @@ AT = 1_780_000_000_000
 class Hashed:
     """An encoder whose vectors follow from the letters alone."""
 
-    name, dim, prompts = "hashed@1", DIM, NO_PROMPTS
+    name, dim, prompts, sees = "hashed@1", DIM, NO_PROMPTS, False
 
-    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
+    async def encode(self, texts: Sequence[Any], **_: bool) -> Matrix:
         seeds = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in texts]
         rows = [unit(np.random.default_rng(seed).normal(size=DIM).astype(np.float32)) for seed in seeds]
         return np.stack(rows) if rows else np.empty((0, DIM), np.float32)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import grpc
 import numpy as np
@@ -158,7 +159,7 @@ class Hashed:
 
     name, dim = "hashed", 8
 
-    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
+    async def encode(self, texts: Sequence[Any], **_: bool) -> Matrix:
         rows = np.array([np.random.default_rng(list(t.encode())).normal(size=8) for t in texts], np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 

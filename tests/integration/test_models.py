@@ -13,7 +13,7 @@ from penchant.v1 import catalog_pb2, model_pb2, model_pb2_grpc, recommendation_p
 from penchant.v1.recommendation_pb2 import StreamStart, WatchRecommendationsRequest
 from penchant_adapters.edge import EdgeStore, open_edge
 from penchant_adapters.edge.store import made_with
-from penchant_adapters.encoders import WorkerEncoder, open_encoder
+from penchant_adapters.encoders import CachedEncoder, WorkerEncoder, open_encoder
 from penchant_adapters.spaces import read_registry
 from penchant_core.errors import StoreMismatch
 from penchant_core.pipeline import Learner
@@ -223,8 +223,9 @@ async def assert_complete(data_dir: Path, encoder: WorkerEncoder, titles: Mappin
 
 
 async def assert_users_complete(store: EdgeStore, encoder: WorkerEncoder) -> None:
-    learner = Learner(store.stores, encoder, Tuning(), lambda: 0)
-    space = Space(encoder, store.items, store.items)
+    cached = CachedEncoder(encoder)
+    learner = Learner(store.stores, cached, Tuning(), lambda: 0)
+    space = Space(cached, store.items, store.items)
     count = 0
     async for page in store.users.all():
         for one in page:

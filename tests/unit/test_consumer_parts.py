@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ class Reading:
     def __init__(self, *, works: bool = True) -> None:
         self.works = works
 
-    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
+    async def encode(self, texts: Sequence[Any], **_: bool) -> Matrix:
         if not self.works or any("bad" in text for text in texts):
             raise EncoderFailed("no vector")
         return np.ones((len(texts), 1), np.float32)

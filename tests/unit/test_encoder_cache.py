@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ class RandomEncoder:
 
     dim = 64
     prompts = Prompts()
+    sees = False
 
     def __init__(self, name: str = "random@1") -> None:
         self.name = name
@@ -33,7 +35,7 @@ class RandomEncoder:
         self.entered: asyncio.Queue[None] = asyncio.Queue()
         self.cancelled = asyncio.Event()
 
-    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
+    async def encode(self, texts: Sequence[Any], *, said: bool = False, urgent: bool = False) -> Matrix:
         assert not said
         self.asked.extend(texts)
         self.urgent.append(urgent)

@@ -30,7 +30,7 @@ class NumberModel:
     dim = 2
     room = Room(4, 64)
     prompts = NO_PROMPTS
-    padded = False
+    padded, sees = False, False
     exhausted = Full
     reader: "WordReader | None" = None
 
@@ -131,7 +131,7 @@ async def test_a_single_text_waits_for_one_slice_of_a_bulk_only() -> None:
     assert "99" in model.slices[1]
 
 
-async def test_a_failing_model_answers_everyone_in_the_slice_and_goes_on() -> None:
+async def test_a_text_that_the_model_fails_at_takes_no_other_along() -> None:
     model = NumberModel()
     async with WorkerEncoder(model) as encoder:
         first = await busy(model, encoder, ["1"])
@@ -139,11 +139,37 @@ async def test_a_failing_model_answers_everyone_in_the_slice_and_goes_on() -> No
         await asyncio.sleep(0)
         model.gate.set()
         assert numbers(await first) == [1]
-        for task in others[:4]:
-            with pytest.raises(EncoderFailed, match=r"numbers@1 failed: no room") as caught:
-                await task
-            assert isinstance(caught.value.__cause__, MemoryError)
-        assert numbers(await others[4]) == [5]
+        answers = await asyncio.gather(*others, return_exceptions=True)
+    failure = answers.pop(1)
+    assert isinstance(failure, EncoderFailed)
+    assert str(failure) == "the encoder numbers@1 failed: no room"
+    assert isinstance(failure.__cause__, MemoryError)
+    assert [numbers(rows) for rows in answers if not isinstance(rows, BaseException)] == [[2], [3], [4], [5]]
+    # Together, what it can do, each alone; what came later was never with them.
+    assert model.slices == [
+        ["1"],
+        ["0002", "fail", "0003", "0004"],
+        ["1"],
+        ["0002"],
+        ["fail"],
+        ["0003"],
+        ["0004"],
+        ["0005"],
+    ]
+
+
+async def test_a_call_that_has_such_a_text_is_told_once_and_its_other_texts_are_dropped() -> None:
+    model = NumberModel()
+    async with WorkerEncoder(model) as encoder:
+        first = await busy(model, encoder, ["1"])
+        bad = asyncio.create_task(encoder.encode(["2", "fail", *(str(n) for n in range(100))]))
+        good = asyncio.create_task(encoder.encode(["3"]))
+        await asyncio.sleep(0)
+        model.gate.set()
+        with pytest.raises(EncoderFailed, match="no room"):
+            await bad
+        assert [numbers(rows) for rows in (await first, await good)] == [[1], [3]]
+        assert encoder.waiting == 0
 
 
 async def test_a_vector_that_is_not_finite_fails_its_caller_alone_and_names_the_text() -> None:
@@ -429,23 +455,24 @@ async def test_texts_are_read_while_the_device_is_busy_but_not_too_many() -> Non
     assert model.slices[1] == ["99"]
 
 
-async def test_a_reader_that_fails_answers_those_whose_texts_it_had() -> None:
+async def test_a_text_that_cannot_be_read_takes_no_other_along() -> None:
     model = ReadingModel()
     model.gate.set()
     async with WorkerEncoder(model) as encoder:
         model.reader.gate.clear()
         first = asyncio.create_task(encoder.encode(["1"]))
         assert await asyncio.to_thread(model.reader.entered.wait, PATIENCE)
-        bad = asyncio.create_task(encoder.encode(["unreadable", "2", "3"]))
         good = asyncio.create_task(encoder.encode(["4"]))
+        bad = asyncio.create_task(encoder.encode(["unreadable", "2", "3"]))
         await asyncio.sleep(0)
         model.reader.gate.set()
         with pytest.raises(EncoderFailed, match="what is this"):
             await bad
         assert numbers(await first) == [1]
         assert encoder.waiting == 0
-        await asyncio.gather(good, return_exceptions=True)
+        assert numbers(await good) == [4]
         assert numbers(await encoder.encode(["5"])) == [5]
+        assert model.reader.read_ones[1:5] == ["4", "unreadable", "4", "unreadable"]
 
 
 async def test_closing_answers_those_whose_texts_are_being_read() -> None:

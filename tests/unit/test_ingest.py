@@ -47,7 +47,7 @@ class Words:
     def __init__(self) -> None:
         self.gate = asyncio.Event()
 
-    async def encode(self, texts: Sequence[str], **_: bool) -> Matrix:
+    async def encode(self, texts: Sequence[Any], **_: bool) -> Matrix:
         if "poison" in texts:
             raise EncoderFailed("no vector")
         if "slow" in texts:

@@ -13,6 +13,8 @@ from penchant_core.errors import InvalidField
 from penchant_core.tuning import Weights
 from penchant_server import limits
 
+from tests.encoder_models import picture
+
 NOW = 1_790_000_000_000
 NAN, INF = float("nan"), float("inf")
 
@@ -58,6 +60,7 @@ INSIDE = [
     (item, {"price": 1e12}),
     (item, {"attributes": {f"k{n}": "v" * 1024 for n in range(32)}}),
     (item, {"attributes": {"k" * 64: ""}}),
+    (item, {"images": [picture(9, 9, 9, 1_024), *(picture(9, 9, 9, kind=kind) for kind in ("JPEG", "PNG", "WEBP"))]}),
     (wish, {"min_price": 3.0, "max_price": 3.0}),
     (wish, {"exclude_item_ids": ["i"] * 1000}),
     (wish, {"attributes": {f"k{n}": "v" for n in range(8)}}),
@@ -113,6 +116,12 @@ OUTSIDE = [
     (item, {"attributes": {"": "v"}}, "item.attributes key: is required"),
     (item, {"attributes": {"k" * 65: "v"}}, "item.attributes key: has 65 bytes"),
     (item, {"attributes": {"k": "v" * 1025}}, "item.attributes[k]: has 1,025 bytes"),
+    (item, {"images": [picture(9, 9, 9)] * 5}, "item.images: has 5 pictures, at most 4"),
+    (item, {"images": [picture(9, 9, 9), b""]}, "item.images[1]: is empty"),
+    (item, {"images": [picture(9, 9, 9) + bytes(65_536)]}, "item.images[0]: has 6"),
+    (item, {"images": [picture(9, 9, 9, 1_025)]}, "item.images[0]: is 1,025 × 1,025 pixels, at most 1,024"),
+    (item, {"images": [picture(9, 9, 9, kind="GIF")]}, "item.images[0]: is no JPEG, PNG or WebP"),
+    (item, {"images": [b"\x89PNG\r\n\x1a\n"]}, "item.images[0]: "),
     (wish, {"min_price": 3.0, "max_price": 2.0}, "filter.min_price: 3 is above max_price 2"),
     (wish, {"min_price": NAN}, "filter.min_price: nan"),
     (wish, {"max_price": INF}, "filter.max_price: inf"),

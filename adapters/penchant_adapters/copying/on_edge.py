@@ -86,13 +86,13 @@ async def edge_source(place: OnEdge, settings: Settings) -> AsyncIterator[EdgeSo
         )
         file = place.path / VECTORS
         vectors = await stack.enter_async_context(VectorFile(file)) if file.exists() else None
-        absent = AbsentEncoder(made.model, made.dim, "copying")
+        remembered = CachedEncoder(AbsentEncoder(made.model, made.dim, "copying"), vectors)
         tuning = replace(settings.tuning, covisitation=made.covisitation)
         # A crash may have left the counts one commit behind.
-        await Learner(store.stores, absent, tuning, now).recover()
+        await Learner(store.stores, remembered, tuning, now).recover()
         sequence, _ = await store.users.last()
         origin = Origin(made.store_id, made.model, made.dim, made.covisitation, sequence)
-        yield EdgeSource(store, origin, CachedEncoder(absent, vectors), tuning)
+        yield EdgeSource(store, origin, remembered, tuning)
 
 
 class EdgeTarget:

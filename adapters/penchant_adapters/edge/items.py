@@ -279,7 +279,7 @@ class EdgeItems:
             if (record := found.get(item.item_id)) is not None
             and (record.payload or {}).get("status") != GONE
             and words not in vectors_of(record)
-            and item_of(record.payload or {}).words == item.words
+            and item_of(record.payload or {}).content == item.content
         }
         described = self._trained.vectors(list(fitting), {words: list(fitting.values())})
         changes = [PointVectors(id=point_id(item_id), vector=vectors) for item_id, vectors in described.items()]

@@ -44,7 +44,7 @@ class Search:
         found = {point: name for point in points if (name := self._names.get(point)) is not None}
         missing = [point for point in points if point not in found]
         if missing:
-            for record in self._shard.retrieve(missing):
+            for record in self._shard.retrieve(missing, payload=("id",)):
                 name = str((record.payload or {})["id"])
                 self._names.put(int(str(record.id)), name)
                 found[int(str(record.id))] = name

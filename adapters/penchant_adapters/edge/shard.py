@@ -61,9 +61,12 @@ class Shard:
         if free < needed:
             raise OutOfSpace(f"the disk of {self._path} has {free >> 20} MiB left and {needed >> 20} MiB are {purpose}")
 
-    def retrieve(self, ids: Sequence[int], *, payload: bool = True, vectors: Sequence[str] = ()) -> list[Record]:
-        """Return those of the points that exist."""
-        return self._shard.retrieve(list(ids), with_payload=payload, with_vector=list(vectors) or False)
+    def retrieve(
+        self, ids: Sequence[int], *, payload: bool | Sequence[str] = True, vectors: Sequence[str] = ()
+    ) -> list[Record]:
+        """Return those of the points that exist, with the *payload* under these keys."""
+        wanted = payload if isinstance(payload, bool) else list(payload)
+        return self._shard.retrieve(list(ids), with_payload=wanted, with_vector=list(vectors) or False)
 
     def query(self, requests: Sequence[QueryRequest]) -> list[list[ScoredPoint]]:
         """Answer several queries in one pass."""

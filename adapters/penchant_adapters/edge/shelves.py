@@ -16,7 +16,7 @@ from penchant_adapters.edge.search import Search
 from penchant_adapters.edge.shard import Shard
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import COUNTS, LEARNED, wanted
-from penchant_adapters.payloads import GONE, UNAVAILABLE, item_of
+from penchant_adapters.payloads import DESCRIBED, GONE, UNAVAILABLE, item_of
 from penchant_adapters.points import META, point_id
 
 
@@ -83,7 +83,7 @@ class EdgeShelves:
         found = {i: known for i in item_ids if (known := self._recent.get(i, self._content)) is not None}
         missing = [point_id(item_id) for item_id in item_ids if item_id not in found]
         vectors = (self._content, *filter(None, [self._learned]), COUNTS, EVIDENCE)
-        for record in self._shard.retrieve(missing, vectors=vectors) if missing else ():
+        for record in self._shard.retrieve(missing, payload=DESCRIBED, vectors=vectors) if missing else ():
             if (known := known_of(record, self._settings, self._learned, self._content)) is not None:
                 self._recent.put(known, self._content)
                 found[known.item.item_id] = known
@@ -94,7 +94,7 @@ class EdgeShelves:
         there = Condition(must_not=[FieldCondition(key="status", match=MatchValue(GONE))])
         start = int(after) if after else META + 1
         records, following = self._shard.scroll(
-            ScrollRequest(offset=start, limit=limit, filter=there, with_payload=True, with_vector=False)
+            ScrollRequest(offset=start, limit=limit, filter=there, with_payload=list(DESCRIBED), with_vector=False)
         )
         return [item_of(record.payload or {}) for record in records], "" if following is None else str(following)
 

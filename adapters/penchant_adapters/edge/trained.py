@@ -106,7 +106,7 @@ class EdgeTrained:
         items = filled = 0
         while start is not None:
             request = ScrollRequest(
-                offset=start, limit=SLICE, filter=there, with_payload=True, with_vector=[self._content]
+                offset=start, limit=SLICE, filter=there, with_payload=["id"], with_vector=[self._content]
             )
             records, start = self._shard.scroll(request)
             found = [(str((one.payload or {})["id"]), vectors_of(one).get(self._content)) for one in records]

@@ -6,6 +6,7 @@ from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 
 from penchant_adapters.encoders.layout import NO_PROMPTS, Prompts
+from penchant_adapters.encoders.mixed import Part
 
 
 class AbsentEncoder:
@@ -31,9 +32,14 @@ class AbsentEncoder:
         """None are known: what is remembered of users' words was read with them."""
         return NO_PROMPTS
 
-    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
+    @property
+    def sees(self) -> bool:
+        """No: it takes no pictures."""
+        return False
+
+    async def encode(self, parts: Sequence[Part], *, said: bool = False, urgent: bool = False) -> Matrix:
         """Raise ``InvalidSetting``: somebody must install the model."""
-        del texts, said, urgent
+        del parts, said, urgent
         raise InvalidSetting(
             f"this server has no model for new words ({self._url}); install penchant[torch] on it to search by words",
             field="encoder",

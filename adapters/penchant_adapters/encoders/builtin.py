@@ -26,7 +26,7 @@ class UniversalSentenceEncoder:
     # in every script.
     room = Room(16, 2_048)
     prompts = NO_PROMPTS
-    padded = False
+    padded, sees = False, False
     exhausted = MemoryError
     reader = None
 

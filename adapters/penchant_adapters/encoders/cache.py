@@ -11,10 +11,11 @@ from hashlib import blake2b
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-from penchant_core.ports import Encoder
+from penchant_core.model import Content
 from penchant_core.vectors import Matrix, Vector
 
 from penchant_adapters.encoders.layout import Prompts
+from penchant_adapters.encoders.mixed import Part, parts_of, whole
 from penchant_adapters.encoders.vectorfile import VectorFile
 from penchant_adapters.lru import Recent
 
@@ -45,12 +46,27 @@ class _How(NamedTuple):
     urgent: bool
 
 
-class PromptedEncoder(Encoder, Protocol):
-    """An encoder that tells what it puts before texts."""
+class PartEncoder(Protocol):
+    """An encoder of texts and, where its model sees, of pictures' files."""
+
+    @property
+    def name(self) -> str:
+        """Identity of the model."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
 
     @property
     def prompts(self) -> Prompts:
         """What it puts before texts."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes pictures."""
+
+    async def encode(self, parts: Sequence[Part], /, *, said: bool = False, urgent: bool = False) -> Matrix:
+        """Return one row per part, in order: float32, shape (len(parts), dim), unit length."""
 
 
 @dataclass(eq=False, slots=True)
@@ -70,9 +86,7 @@ class CachedEncoder:
     given up. *capacity_bytes* bounds the level in memory.
     """
 
-    def __init__(
-        self, inner: PromptedEncoder, store: VectorFile | None = None, capacity_bytes: int = MEMORY_BYTES
-    ) -> None:
+    def __init__(self, inner: PartEncoder, store: VectorFile | None = None, capacity_bytes: int = MEMORY_BYTES) -> None:
         self._inner = inner
         self._prompts = inner.prompts
         self._store = store
@@ -111,39 +125,42 @@ class CachedEncoder:
         for key, row in _usable(keyed, self.dim).items():
             self._recent.put(key, row, weight=len(row) + _ENTRY_OVERHEAD)
 
-    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
-        """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
+    async def encode(self, contents: Sequence[Content], *, said: bool = False, urgent: bool = False) -> Matrix:
+        """Return one row per content, in order: float32, shape (len(contents), dim), unit length.
 
         An *urgent* caller does not wait for texts that others have asked for without haste, but asks for them itself.
         Raises ``EncoderFailed`` and ``Overloaded`` as the inner encoder does; a failing file is only a slower answer.
         """
-        rows = np.empty((len(texts), self.dim), np.float32)
-        for start in range(0, len(texts), _SLICE):
-            part = texts[start : start + _SLICE]
-            rows[start : start + len(part)] = await self._encode_slice(part, _How(said, urgent))
-            if start + _SLICE < len(texts):
+        parts, sizes = parts_of(contents, sees=self._inner.sees)
+        rows = np.empty((len(parts), self.dim), np.float32)
+        for start in range(0, len(parts), _SLICE):
+            some = parts[start : start + _SLICE]
+            rows[start : start + len(some)] = await self._encode_slice(some, _How(said, urgent))
+            if start + _SLICE < len(parts):
                 await asyncio.sleep(0)  # others run even when every text is in memory
-        return rows
+        return whole(rows, sizes)
 
-    async def _encode_slice(self, texts: Sequence[str], how: _How) -> Matrix:
-        keys = [self._key(text, how.said) for text in texts]
+    async def _encode_slice(self, parts: Sequence[Part], how: _How) -> Matrix:
+        keys = [self._key(part, how.said) for part in parts]
         rows: Rows = {}
-        missing: dict[bytes, str] = {}
-        for key, text in zip(keys, texts, strict=True):
+        missing: dict[bytes, Part] = {}
+        for key, part in zip(keys, parts, strict=True):
             if (row := self._recent.get(key)) is not None:
                 rows[key] = row
             else:
-                missing[key] = text
+                missing[key] = part
         self.counts.memory_hits += len(rows)
         if missing:
             rows |= await self._wait(self._flights_of(missing, how))
         return _decode([rows[key] for key in keys], self.dim)
 
-    def _key(self, text: str, said: bool) -> bytes:
-        read = self._prompts.of(said) + text
+    def _key(self, part: Part, said: bool) -> bytes:
+        if isinstance(part, bytes):
+            return blake2b(part, digest_size=16, key=self._salt, person=b"picture").digest()
+        read = self._prompts.of(said) + part
         return blake2b(read.encode(errors="surrogatepass"), digest_size=16, key=self._salt).digest()
 
-    def _flights_of(self, missing: Mapping[bytes, str], how: _How) -> list[_Flight]:
+    def _flights_of(self, missing: Mapping[bytes, Part], how: _How) -> list[_Flight]:
         """Join the flights that are under way for these texts and start one for the rest."""
         under_way = {key: self._flights[key] for key in missing if key in self._flights}
         joined = {key: flight for key, flight in under_way.items() if flight.urgent or not how.urgent}
@@ -180,7 +197,7 @@ class CachedEncoder:
         if flight.task.done() and not flight.task.cancelled():
             flight.task.exception()  # seen: when every caller has left, nobody else looks
 
-    async def _fill(self, texts: Mapping[bytes, str], how: _How) -> Rows:
+    async def _fill(self, texts: Mapping[bytes, Part], how: _How) -> Rows:
         """Find the texts in the file or encode them, and keep what was found or made."""
         rows = _usable(await self._store.get(list(texts)), self.dim) if self._store is not None else {}
         self.counts.file_hits += len(rows)

@@ -4,9 +4,7 @@ Weights come from safetensors only and no code of the model's repository is run.
 """
 
 import logging
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,10 +14,10 @@ import transformers
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 
+from penchant_adapters.encoders.devices import ROOMS, Streams, devices_of, name_of, number_of, usable
 from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.precision import LEAST_COSINE, SAMPLE, likeness, refuse_unlike
 from penchant_adapters.encoders.projection import Projection
-from penchant_adapters.encoders.schedule import Room
 from penchant_adapters.encoders.source import ModelSource
 from penchant_adapters.encoders.tokenized import TokenizedModel, Tokenizer, Tokens, most_tokens
 from penchant_adapters.vectortypes import Precision, Runtime
@@ -72,23 +70,23 @@ def load_models(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    devices = _devices(device)
-    number = _number(devices[0], precision)
-    with _usable(place):
+    devices = devices_of(device)
+    number = number_of(devices[0], precision)
+    with usable(place):
         parts = load_parts(place, devices[0], torch.float32)
         full = parts.encoder.encode(SAMPLE)
         if found := _on_openvino(parts, place, threads, number, runtime, full):
             return found
         if number is not torch.float32:
             parts.model.to(number)
-            refuse_unlike(place, _name(number), likeness(parts.encoder.encode(SAMPLE), full))
+            refuse_unlike(place, name_of(number), likeness(parts.encoder.encode(SAMPLE), full))
         others = [replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:]]
         encoders = [one.encoder for one in (parts, *others)]
     where = ", ".join(str(one) for one in devices)
     cores = f", {torch.get_num_threads()} threads" if devices[0].type == "cpu" else ""
     # While one thread takes a batch's vectors from a GPU and finishes them, the other has the next one computed.
     threads_each = 2 if devices[0].type == "cuda" else 1
-    return encoders * threads_each, f"{where}, {_name(number)}, torch{cores}"
+    return encoders * threads_each, f"{where}, {name_of(number)}, torch{cores}"
 
 
 def _on_openvino(
@@ -106,8 +104,8 @@ def _on_openvino(
     if runtime == "torch" or (runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)):
         return None
     try:
-        models, told = _compiled(parts, threads, _name(number))
-        refuse_unlike(place, f"{_name(number)} by OpenVINO", likeness(models[0].encode(SAMPLE), full), _LEAST[number])
+        models, told = _compiled(parts, threads, name_of(number))
+        refuse_unlike(place, f"{name_of(number)} by OpenVINO", likeness(models[0].encode(SAMPLE), full), _LEAST[number])
     except ImportError as error:
         if runtime == "openvino":
             raise InvalidSetting(f"{error}; run pip install 'penchant[torch,int8]'", "encoder runtime") from error
@@ -135,8 +133,10 @@ def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Part
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     source = ModelSource(place)
     given = {"revision": source.revision, "trust_remote_code": False}
-    with _usable(place):
+    with usable(place):
         layout = source.layout()
+        if layout.sees:
+            raise InvalidSetting(f"hf:{place} sees pictures; it cannot be trained or compressed here", "encoder")
         source.refuse_unread(layout)
         tokenizer = transformers.AutoTokenizer.from_pretrained(source.name, subfolder=layout.transformer, **given)
         model = transformers.AutoModel.from_pretrained(
@@ -146,48 +146,23 @@ def load_parts(place: str, device: torch.device, precision: torch.dtype) -> Part
         return Parts(identity, tokenizer, model.eval().to(device), layout, source.projections(layout))
 
 
-@contextmanager
-def _usable(place: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
-        raise InvalidSetting(
-            f"hf:{place} cannot be used: {error}; name a folder or a hub model with safetensors weights that"
-            " transformers knows, and be online for the first load of a hub model",
-            field="encoder",
-        ) from error
-
-
-# A CPU is as fast with 512 tokens as with more, and a search waits for less; a GPU needs many to be busy.
-_ROOMS = {"cuda": Room(1_024, 65_536), "mps": Room(256, 16_384), "cpu": Room(64, 512)}
-
-
 class TorchNetwork:
     """A transformer on torch; keeps what ``Network`` promises."""
 
     exhausted: type[Exception] = torch.OutOfMemoryError
 
     def __init__(self, model: Any, pooling: str) -> None:
-        self._device: str = model.device.type
-        self.room = _ROOMS[self._device]
+        self.room = ROOMS[model.device.type]
         self._model, self._pooling = model, pooling
-        self._streams = threading.local()
+        self._streams = Streams(model.device)
 
     def pooled(self, tokens: Tokens) -> Matrix:
         """Return one row per text, pooled where the model is."""
-        with self._stream(), torch.inference_mode():
+        with self._streams.mine(), torch.inference_mode():
             inputs = {key: torch.from_numpy(rows).to(self._model.device) for key, rows in tokens.items()}
             states = self._model(**inputs).last_hidden_state.float()  # (B, T, dim)
             found: Matrix = pool(states, inputs["attention_mask"], self._pooling).cpu().numpy()
         return found
-
-    def _stream(self) -> AbstractContextManager[object]:
-        """Return the queue of kernels that this thread has on a GPU: one thread's do not wait for another's."""
-        if self._device != "cuda":
-            return nullcontext()
-        if not hasattr(self._streams, "mine"):
-            self._streams.mine = torch.cuda.Stream(self._model.device)  # type: ignore[no-untyped-call]
-        return torch.cuda.stream(self._streams.mine)
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
@@ -203,31 +178,3 @@ def pool(states: torch.Tensor, mask: torch.Tensor, how: str) -> torch.Tensor:
     positions = torch.arange(mask.shape[1], device=mask.device) * mask  # (B, T)
     chosen = positions.argmax(1) if how == "lasttoken" else mask.argmax(1)
     return states[torch.arange(len(states), device=states.device), chosen]
-
-
-def _devices(wanted: str) -> list[torch.device]:
-    """Return the devices that are meant; ``cuda`` and ``auto`` mean every GPU that this process may see."""
-    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(found if wanted == "auto" else wanted)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        raise InvalidSetting(f"{wanted!r} is not usable here; use auto, which gives {found}", field="device") from error
-    if device.type not in _ROOMS:
-        raise InvalidSetting(f"{wanted!r} is not supported; use one of auto, {', '.join(_ROOMS)}", field="device")
-    if device.type == "cuda" and device.index is None:
-        return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
-    return [device]
-
-
-def _number(device: torch.device, wanted: Precision) -> torch.dtype:
-    if wanted != "auto":
-        number: torch.dtype = getattr(torch, wanted)
-        return number
-    if device.type != "cuda":  # few CPUs are faster with fewer bits, and torch does not tell which
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-
-
-def _name(number: torch.dtype) -> str:
-    return str(number).removeprefix("torch.")

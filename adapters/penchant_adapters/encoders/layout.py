@@ -23,7 +23,9 @@ _POOLINGS = {
 }
 _POOLING_FOLDER = "1_Pooling"
 _STATIC = "StaticEmbedding"
-_SUPPORTED = ("Transformer", _STATIC, "Pooling", "Dense", "Normalize")
+_SEEING = "CLIPModel"
+_SUPPORTED = ("Transformer", _STATIC, _SEEING, "Pooling", "Dense", "Normalize")
+_SEEING_TYPES = {"clip", "siglip", "chinese_clip", "altclip", "metaclip_2"}
 _ACTIVATIONS = {"Identity": False, "Tanh": True}
 
 
@@ -63,6 +65,8 @@ class Layout:
     """Layers behind the pooling, in their order."""
     static: bool = False
     """A table of tokens' vectors instead of a transformer."""
+    sees: bool = False
+    """Two transformers, one for texts and one for pictures, whose vectors are of one space."""
     prompts: Prompts = NO_PROMPTS
 
     def named(self, name: str) -> str:
@@ -94,8 +98,9 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
                 )
             dense.append(_dense(str(module["path"]), read(_join(str(module["path"]), "config.json")) or {}))
         paths[kind] = str(module["path"])
-    static = _STATIC in paths or (not paths and (read("config.json") or {}).get("model_type") == "model2vec")
-    folder = paths.get(_STATIC if static else "Transformer", "")
+    plain = None if paths else (read("config.json") or {}).get("model_type")
+    static, sees = _STATIC in paths or plain == "model2vec", _SEEING in paths or plain in _SEEING_TYPES
+    folder = paths.get(_STATIC if static else _SEEING if sees else "Transformer", "")
     settings = read(_join(folder, "sentence_bert_config.json")) or {}
     return Layout(
         transformer=folder,
@@ -104,6 +109,7 @@ def read_layout(read: Callable[[str], Any]) -> Layout:
         lowercase=bool(settings.get("do_lower_case", False)),
         dense=tuple(dense),
         static=static,
+        sees=sees,
         prompts=_prompts(read("config_sentence_transformers.json") or {}),
     )
 

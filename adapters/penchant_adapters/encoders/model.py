@@ -10,22 +10,22 @@ from penchant_adapters.encoders.schedule import Room
 
 
 class Reading(Protocol):
-    """The tokens of a text."""
+    """The tokens of a text, or the pixels of a picture."""
 
     @property
     def length(self) -> int:
-        """How many they are."""
+        """How many tokens it takes."""
 
 
 class TextReader(Protocol):
-    """A tokenizer that blocks its thread."""
+    """A tokenizer, or what prepares pictures, that blocks its thread."""
 
     @property
     def room(self) -> Room:
         """Most texts, and most UTF-8 bytes, of one call of ``read``."""
 
-    def read(self, texts: Sequence[str]) -> Sequence[Reading]:
-        """Return the tokens of each text."""
+    def read(self, texts: Sequence[Any]) -> Sequence[Reading]:
+        """Return what the model takes of each text, or of each file of a picture where it ``sees``."""
 
 
 class TextModel(Protocol):
@@ -50,6 +50,10 @@ class TextModel(Protocol):
     @property
     def prompts(self) -> Prompts:
         """What it wants before texts."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes files of pictures beside texts; such a model has a reader."""
 
     @property
     def exhausted(self) -> type[Exception]:

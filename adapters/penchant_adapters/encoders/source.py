@@ -33,14 +33,15 @@ WHATEVER_DECIDES = ("**/*.json", "**/*.safetensors", "**/*.txt", "openvino/*.xml
 
 
 def kind_of(place: str) -> str:
-    """Return what a model is: ``compiled`` for OpenVINO, ``static``, or ``huggingface``, a transformer."""
+    """Return what a model is: ``compiled`` for OpenVINO, ``static``, ``seeing``, or ``huggingface``, a transformer."""
     folder = Path(place)
     if (folder / COMPILED).is_file() and not (folder / "model.safetensors").exists():
         return "compiled"
     try:
-        return "static" if ModelSource(place).layout().static else "huggingface"
+        layout = ModelSource(place).layout()
     except (OSError, InvalidSetting):
         return "huggingface"  # which says what is wrong
+    return "static" if layout.static else "seeing" if layout.sees else "huggingface"
 
 
 class ModelSource:

@@ -82,7 +82,7 @@ class StaticModel:
 
     # So many take some milliseconds.
     room = Room(256, 1 << 16)
-    padded = False
+    padded, sees = False, False
     exhausted = MemoryError
 
     def __init__(

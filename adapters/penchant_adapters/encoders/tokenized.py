@@ -42,19 +42,23 @@ class Tokenizer:
     # Some milliseconds of reading: an urgent text waits for no more.
     room = Room(64, 1 << 14)
 
-    def __init__(self, tokenizer: Any, layout: Layout, most_tokens: int) -> None:
-        """*most_tokens* of a text are read. Raises ``ValueError`` if texts cannot be padded."""
+    def __init__(self, tokenizer: Any, layout: Layout, most_tokens: int, *, filled: bool = False) -> None:
+        """*most_tokens* of a text are read; *filled*: a text of fewer is as long, for models that learnt it so.
+
+        Raises ``ValueError`` if texts cannot be padded.
+        """
         if tokenizer.pad_token_id is None:
             raise ValueError("its tokenizer has no token to pad with")
         self._tokenizer, self._lowercase, self._most_tokens = tokenizer, layout.lowercase, most_tokens
         self._nothing = TokensRead({"input_ids": [tokenizer.pad_token_id], "attention_mask": [1]}, 1)
         self._filler = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        self._padding = "max_length" if filled else False
         self._left = tokenizer.padding_side == "left"
 
     def read(self, texts: Sequence[str]) -> list[TokensRead]:
         """Return the tokens of each text."""
         texts = [text.lower() for text in texts] if self._lowercase else list(texts)
-        found = self._tokenizer(texts, truncation=True, max_length=self._most_tokens)
+        found = self._tokenizer(texts, truncation=True, max_length=self._most_tokens, padding=self._padding)
         names = [name for name in found if name in _ARRAYS]
         rows = zip(*(found[name] for name in names), strict=True)
         # Some mark neither end, and read nothing in an empty text.
@@ -81,7 +85,7 @@ _ARRAYS = ("input_ids", "attention_mask", "token_type_ids")
 class TokenizedModel:
     """A tokenizer and a network, whose rows go through *projections*; keeps what ``TextModel`` promises."""
 
-    padded = True
+    padded, sees = True, False
 
     def __init__(
         self, name: str, layout: Layout, reader: Tokenizer, network: Network, projections: Sequence[Projection] = ()

@@ -8,7 +8,7 @@ thread or two. Who is next is the rule of ``schedule``; this module owns threads
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -19,6 +19,7 @@ from penchant_core.errors import EncoderFailed
 from penchant_core.vectors import Matrix
 
 from penchant_adapters.encoders.layout import Prompts
+from penchant_adapters.encoders.mixed import Part
 from penchant_adapters.encoders.model import Reading, TextModel, TextReader
 from penchant_adapters.encoders.schedule import Bounds, Job, Lane, Schedule, refuse_more
 from penchant_adapters.encoders.thread import WorkThread
@@ -133,38 +134,47 @@ class WorkerEncoder:
         return self.model.prompts
 
     @property
+    def sees(self) -> bool:
+        """Whether it takes pictures."""
+        return self.model.sees
+
+    @property
     def waiting(self) -> int:
         """Texts that no device has begun with."""
         return sum(self._waiting(lane) for lane in Lane)
 
-    async def encode(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Matrix:
-        """Return one row per text, in order: float32, shape (len(texts), dim), unit length.
+    async def encode(self, parts: Sequence[Part], *, said: bool = False, urgent: bool = False) -> Matrix:
+        """Return one row per part, in order: float32, shape (len(parts), dim), unit length.
 
-        Only the first ``MAX_CHARACTERS`` characters of a text count. Texts that users *said* may have another prompt
-        than those of items. *urgent* texts go before others. Raises ``EncoderFailed`` when the model fails, gives a
-        vector that is not finite, or is closed, and ``Overloaded`` when too many texts wait.
+        Parts are texts and, where the model ``sees``, files of pictures. Only the first ``MAX_CHARACTERS`` characters
+        of a text count. Texts that users *said* may have another prompt than those of items. *urgent* parts go before
+        others. Raises ``EncoderFailed`` when the model fails, gives a vector that is not finite, or is closed, and
+        ``Overloaded`` when too many parts wait.
         """
-        return (await self.encode_timed(texts, said=said, urgent=urgent)).rows
+        return (await self.encode_timed(parts, said=said, urgent=urgent)).rows
 
-    async def encode_timed(self, texts: Sequence[str], *, said: bool = False, urgent: bool = False) -> Encoded:
+    async def encode_timed(self, parts: Sequence[Part], *, said: bool = False, urgent: bool = False) -> Encoded:
         """Return what ``encode`` returns, and what it took."""
         if self._useless:
             raise EncoderFailed(f"the encoder {self.name} {self._useless}")
-        if not texts:
+        if not parts:
             return Encoded(np.empty((0, self.dim), np.float32), Timings(0.0, 0.0, 0.0))
         prompt = self.prompts.of(said)
         lane = Lane.URGENT if urgent else Lane.BULK
         refuse_more(lane, self._waiting(lane), self._bounds[lane], self._texts_per_second)
         call = _Call(
-            np.empty((len(texts), self.dim), np.float32),
+            np.empty((len(parts), self.dim), np.float32),
             asyncio.get_running_loop().create_future(),
-            len(texts),
+            len(parts),
             time.perf_counter(),
         )
-        for position, text in enumerate(texts):
-            if len(text) > MAX_CHARACTERS:
+        for position, part in enumerate(parts):
+            if isinstance(part, bytes):
+                call.jobs.append(Job(part, len(part) or 1, call, position, lane))
+                continue
+            if len(part) > MAX_CHARACTERS:
                 self.truncated()
-            raw = (prompt + text[:MAX_CHARACTERS]).encode(errors="replace")  # no model takes lone surrogates
+            raw = (prompt + part[:MAX_CHARACTERS]).encode(errors="replace")  # no model takes lone surrogates
             call.jobs.append(Job(raw.decode(), len(raw) or 1, call, position, lane))
         call.answer.add_done_callback(lambda _: self._forget(call))
         (self._ready if self._reading is None else self._reading.texts).enter(call.jobs)
@@ -206,12 +216,12 @@ class WorkerEncoder:
             return
         if batch := reading.texts.take([lane for lane in Lane if not self._ready.ahead(lane)]):
             reading.idle = False
-            texts = [job.given for job in batch]
+            given = [job.given for job in batch]
             reading.thread.submit(
-                partial(reading.reader.read, texts), partial(self._was_read, batch, time.perf_counter())
+                partial(_read, reading.reader, given), partial(self._was_read, batch, time.perf_counter())
             )
 
-    def _was_read(self, batch: list[Job], begun: float, outcome: Sequence[Reading] | BaseException) -> None:
+    def _was_read(self, batch: list[Job], begun: float, outcome: "_Read | BaseException") -> None:
         assert self._reading is not None
         self._reading.idle = True
         seconds = time.perf_counter() - begun
@@ -219,10 +229,15 @@ class WorkerEncoder:
         if isinstance(outcome, BaseException):
             self._fail(batch, outcome)
         else:
+            read = []
             for job, reading in zip(batch, outcome, strict=True):
+                if isinstance(reading, Exception):
+                    self._fail([job], reading)
+                    continue
                 job.given, job.length = reading, reading.length
                 job.owner.reading = seconds
-            self._ready.put(batch)
+                read.append(job)
+            self._ready.put(read)
         self._refuse_if_useless()
         self._go()
 
@@ -239,7 +254,7 @@ class WorkerEncoder:
         batch: list[Job],
         alarm: asyncio.TimerHandle,
         begun: float,
-        outcome: Matrix | BaseException,
+        outcome: "_Made | BaseException",
     ) -> None:
         alarm.cancel()
         device.idle = True
@@ -262,14 +277,17 @@ class WorkerEncoder:
         self._refuse_if_useless()
         self._go()
 
-    def _deliver(self, batch: list[Job], rows: Matrix, now: float, computing: float) -> None:
-        bad = np.isnan(rows[:, 0])
+    def _deliver(self, batch: list[Job], made: "_Made", now: float, computing: float) -> None:
+        bad = np.isnan(made.rows[:, 0])
         for number, job in enumerate(batch):
             call: _Call = job.owner
+            if number in made.failed:
+                self._fail([job], made.failed[number])
+                continue
             if bad[number]:
                 call.fail(EncoderFailed(f"text {job.position} of the call: the model gave no finite vector for it"))
                 continue
-            call.rows[job.position] = rows[number]
+            call.rows[job.position] = made.rows[number]
             call.missing -= 1
             if not call.missing and not call.answer.done():
                 timings = Timings(now - call.begun - call.reading - computing, call.reading, computing)
@@ -333,8 +351,30 @@ class _Lost(Exception):
         self.cause = cause
 
 
-def _vectors(device: _Device, given: list[Any]) -> Matrix:
-    """Run in the device's thread. A row that is not finite throughout, or all zero, comes back as all NaN."""
+_Read = Sequence[Reading | Exception]
+
+
+def _read(reader: TextReader, given: list[Any]) -> _Read:
+    """Run in the reader's thread. What cannot be read takes nothing along that was read with it."""
+    try:
+        return reader.read(given)
+    except Exception as error:
+        if len(given) == 1:
+            raise
+        _log.warning("%d texts cannot be read together, but one by one: %s", len(given), _told(error))
+        return [_alone(lambda one=one: reader.read([one])[0]) for one in given]  # type: ignore[misc]
+
+
+class _Made(NamedTuple):
+    rows: Matrix
+    """Shape (B, dim), unit length; a row that was not finite throughout, or all zero, is all NaN."""
+    failed: Mapping[int, Exception]
+    """Position → why there is no row."""
+
+
+def _vectors(device: _Device, given: list[Any]) -> _Made:
+    """Run in the device's thread. What the model fails at takes nothing along that was in its batch."""
+    failed: dict[int, Exception] = {}
     try:
         rows = _rows(device.model, given)
     except device.model.exhausted as error:
@@ -345,12 +385,27 @@ def _vectors(device: _Device, given: list[Any]) -> Matrix:
                 _rows(device.model, [device.known])
             except Exception:  # noqa: BLE001 whatever it is now
                 raise _Lost(error) from error
-        raise
-    device.known = given[0]
+        if len(given) == 1:
+            raise
+        _log.warning("the model fails at %d texts at once, and is asked one by one: %s", len(given), _told(error))
+        outcomes = [_alone(lambda one=one: _rows(device.model, [one])[0]) for one in given]  # type: ignore[misc]
+        failed = {position: one for position, one in enumerate(outcomes) if isinstance(one, Exception)}
+        if len(failed) == len(given):
+            raise
+        nothing = np.full(device.model.dim, np.nan, np.float32)
+        rows = np.stack([nothing if isinstance(one, Exception) else one for one in outcomes])
+    device.known = next(one for position, one in enumerate(given) if position not in failed)
     with np.errstate(all="ignore"):
         scaled: Matrix = rows / np.abs(rows).max(axis=1, keepdims=True)  # squares of large values would overflow
         unit: Matrix = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-    return unit
+    return _Made(unit, failed)
+
+
+def _alone(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 whatever the model raises
+        return error
 
 
 def _rows(model: TextModel, given: list[Any]) -> Matrix:

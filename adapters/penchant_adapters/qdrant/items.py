@@ -15,7 +15,7 @@ from qdrant_client import grpc
 
 from penchant_adapters.lru import Recent
 from penchant_adapters.parts import CONTENT, COUNTS, wanted
-from penchant_adapters.payloads import GONE, item_of
+from penchant_adapters.payloads import DESCRIBED, GONE, item_of
 from penchant_adapters.points import META, Sparse, number_of, point_id
 from penchant_adapters.qdrant.collection import Collection
 from penchant_adapters.qdrant.protocol import Found, matches
@@ -78,7 +78,9 @@ class QdrantCatalogue:
                 found[item_id] = cached.known
         read = [
             _Read(known, now, now)
-            for record in await self._collection.read(missing, vectors=(*self._given.read, COUNTS, EVIDENCE))
+            for record in await self._collection.read(
+                missing, payload=DESCRIBED, vectors=(*self._given.read, COUNTS, EVIDENCE)
+            )
             if (known := self._known(record)) is not None
         ]
         # The counts move all the time; the content, ten times as much to carry, hardly ever.
@@ -108,7 +110,7 @@ class QdrantCatalogue:
     async def page(self, after: str, limit: int) -> tuple[list[Item], str]:
         """Return items in the order of their points."""
         start = int(after) if after else META + 1
-        records, following = await self._collection.page(start, limit, THERE)
+        records, following = await self._collection.page(start, limit, THERE, payload=DESCRIBED)
         return [item_of(record.payload) for record in records], "" if following is None else str(following)
 
     async def candidates(self, query: Query) -> list[Candidate]:

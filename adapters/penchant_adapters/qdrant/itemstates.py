@@ -310,7 +310,7 @@ def _behind(told: Mapping[int, int], wanted: Mapping[int, int]) -> bool:
 
 def _described(item: Item) -> dict[str, Any]:
     # Every key, so that nothing of an older description stays.
-    return {"price": None, "status": ""} | item_payload(item)
+    return {"price": None, "status": "", "images": None} | item_payload(item)
 
 
 def _gone(item_id: str) -> dict[str, Any]:

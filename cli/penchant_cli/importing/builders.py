@@ -13,6 +13,7 @@ from penchant.v1.event_pb2 import Event
 from penchant_cli.importing.columns import ATTRIBUTE, Source
 from penchant_cli.importing.errors import BadRecord
 from penchant_cli.importing.options import Options
+from penchant_cli.importing.pictures import Pictures
 from penchant_cli.importing.records import Record
 from penchant_cli.importing.values import boolean, identifier, moment, number, time_in_range, words
 
@@ -40,6 +41,7 @@ class ItemBuilder:
         self._sources = sources
         self._cut = options.truncate
         self._notes = notes
+        self._pictures = None if options.images is None else Pictures(options.images, notes)
         self._attributes = {f.removeprefix(ATTRIBUTE): s for f, s in sources.items() if f.startswith(ATTRIBUTE)}
 
     def build(self, record: Record) -> Item:
@@ -55,6 +57,7 @@ class ItemBuilder:
             categories=self._categories(values),
             unavailable=self._unavailable(values),
             attributes=self._attribute_values(values),
+            images=self._pictures.of(item_id) if self._pictures is not None else (),
         )
         if not item.title and not item.description:
             raise BadRecord("title", "is empty, and so is description", item_id)

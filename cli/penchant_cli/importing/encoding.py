@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
 from penchant_adapters.encoders.worker import MAX_CHARACTERS
 from penchant_adapters.wholefiles import write_whole
-from penchant_core.ports import Encoder
+from penchant_core.ports import TextEncoder
 from penchant_core.vectors import Matrix
 
 from penchant_cli.importing.columns import resolve
@@ -81,7 +81,7 @@ def _joined(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-async def encoded(rows: Rows, encoder: Encoder, out: Path, told: Told) -> int:
+async def encoded(rows: Rows, encoder: TextEncoder, out: Path, told: Told) -> int:
     """Write the vectors of *rows* into *out*, Parquet or npy by its name; return how many. What is done is kept.
 
     Raises ``FileRefused``, ``EncoderFailed`` and ``OSError``; the same call again goes on then.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import date
 from hashlib import blake2b
+from pathlib import Path
 
 from penchant_cli.importing.records import Rule
 
@@ -37,6 +38,8 @@ class Options:
     """IANA name of the zone of times that do not name one."""
     max_bad: float = 0.05
     """The share of bad records, 0–1, above which the whole file is refused."""
+    images: Path | None = None
+    """A folder with pictures named like the items."""
     rule: Rule | None = None
     """A preset's own step before the mapping."""
     added: tuple[str, ...] = ()

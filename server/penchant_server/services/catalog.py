@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from penchant.v1 import catalog_pb2, catalog_pb2_grpc
-from penchant_adapters import contract
+from penchant_adapters import contract, pictures
 from penchant_core.errors import InvalidField, UnknownItem
 from penchant_core.model import Item
 from penchant_core.ports import Shelves
@@ -34,7 +34,10 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
             refused = []
             for index, message in enumerate(request.items):
                 try:
-                    items.append(contract.item(message))
+                    item = contract.item(message)
+                    if (damage := await pictures.damaged(item)) is not None:
+                        raise damage
+                    items.append(item)
                 except InvalidField as error:
                     refused.append(
                         catalog_pb2.RefusedItem(index=index, item_id=message.item_id, error=status_of(error))

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19penchant/v1/catalog.proto\x12\x0bpenchant.v1\x1a\x17google/rpc/status.proto\"\xec\x01\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\ncategories\x18\x04 \x03(\t\x12\x12\n\x05price\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bunavailable\x18\x06 \x01(\x08\x12\x35\n\nattributes\x18\x07 \x03(\x0b\x32!.penchant.v1.Item.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_price\"6\n\x12UpsertItemsRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.penchant.v1.Item\"R\n\x13UpsertItemsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12)\n\x07refused\x18\x02 \x03(\x0b\x32\x18.penchant.v1.RefusedItem\"P\n\x0bRefusedItem\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"&\n\x12\x44\x65leteItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"@\n\x13\x44\x65leteItemsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\x12\x18\n\x10unknown_item_ids\x18\x02 \x03(\t\"!\n\x0eGetItemRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\"2\n\x0fGetItemResponse\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.penchant.v1.Item\"9\n\x10ListItemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListItemsResponse\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.penchant.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xca\x02\n\x0e\x43\x61talogService\x12T\n\x0bUpsertItems\x12\x1f.penchant.v1.UpsertItemsRequest\x1a .penchant.v1.UpsertItemsResponse(\x01\x30\x01\x12P\n\x0b\x44\x65leteItems\x12\x1f.penchant.v1.DeleteItemsRequest\x1a .penchant.v1.DeleteItemsResponse\x12\x44\n\x07GetItem\x12\x1b.penchant.v1.GetItemRequest\x1a\x1c.penchant.v1.GetItemResponse\x12J\n\tListItems\x12\x1d.penchant.v1.ListItemsRequest\x1a\x1e.penchant.v1.ListItemsResponseB;\n\x0f\x64\x65v.penchant.v1P\x01Z&penchant.dev/go/penchant/v1;penchantv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19penchant/v1/catalog.proto\x12\x0bpenchant.v1\x1a\x17google/rpc/status.proto\"\xfc\x01\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\ncategories\x18\x04 \x03(\t\x12\x12\n\x05price\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0bunavailable\x18\x06 \x01(\x08\x12\x35\n\nattributes\x18\x07 \x03(\x0b\x32!.penchant.v1.Item.AttributesEntry\x12\x0e\n\x06images\x18\x08 \x03(\x0c\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_price\"6\n\x12UpsertItemsRequest\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.penchant.v1.Item\"R\n\x13UpsertItemsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12)\n\x07refused\x18\x02 \x03(\x0b\x32\x18.penchant.v1.RefusedItem\"P\n\x0bRefusedItem\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"&\n\x12\x44\x65leteItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"@\n\x13\x44\x65leteItemsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\x12\x18\n\x10unknown_item_ids\x18\x02 \x03(\t\"!\n\x0eGetItemRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\"2\n\x0fGetItemResponse\x12\x1f\n\x04item\x18\x01 \x01(\x0b\x32\x11.penchant.v1.Item\"9\n\x10ListItemsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListItemsResponse\x12 \n\x05items\x18\x01 \x03(\x0b\x32\x11.penchant.v1.Item\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xca\x02\n\x0e\x43\x61talogService\x12T\n\x0bUpsertItems\x12\x1f.penchant.v1.UpsertItemsRequest\x1a .penchant.v1.UpsertItemsResponse(\x01\x30\x01\x12P\n\x0b\x44\x65leteItems\x12\x1f.penchant.v1.DeleteItemsRequest\x1a .penchant.v1.DeleteItemsResponse\x12\x44\n\x07GetItem\x12\x1b.penchant.v1.GetItemRequest\x1a\x1c.penchant.v1.GetItemResponse\x12J\n\tListItems\x12\x1d.penchant.v1.ListItemsRequest\x1a\x1e.penchant.v1.ListItemsResponseB;\n\x0f\x64\x65v.penchant.v1P\x01Z&penchant.dev/go/penchant/v1;penchantv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEM_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_ITEM_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_ITEM']._serialized_start=68
-  _globals['_ITEM']._serialized_end=304
-  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=245
-  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=294
-  _globals['_UPSERTITEMSREQUEST']._serialized_start=306
-  _globals['_UPSERTITEMSREQUEST']._serialized_end=360
-  _globals['_UPSERTITEMSRESPONSE']._serialized_start=362
-  _globals['_UPSERTITEMSRESPONSE']._serialized_end=444
-  _globals['_REFUSEDITEM']._serialized_start=446
-  _globals['_REFUSEDITEM']._serialized_end=526
-  _globals['_DELETEITEMSREQUEST']._serialized_start=528
-  _globals['_DELETEITEMSREQUEST']._serialized_end=566
-  _globals['_DELETEITEMSRESPONSE']._serialized_start=568
-  _globals['_DELETEITEMSRESPONSE']._serialized_end=632
-  _globals['_GETITEMREQUEST']._serialized_start=634
-  _globals['_GETITEMREQUEST']._serialized_end=667
-  _globals['_GETITEMRESPONSE']._serialized_start=669
-  _globals['_GETITEMRESPONSE']._serialized_end=719
-  _globals['_LISTITEMSREQUEST']._serialized_start=721
-  _globals['_LISTITEMSREQUEST']._serialized_end=778
-  _globals['_LISTITEMSRESPONSE']._serialized_start=780
-  _globals['_LISTITEMSRESPONSE']._serialized_end=858
-  _globals['_CATALOGSERVICE']._serialized_start=861
-  _globals['_CATALOGSERVICE']._serialized_end=1191
+  _globals['_ITEM']._serialized_end=320
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=261
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=310
+  _globals['_UPSERTITEMSREQUEST']._serialized_start=322
+  _globals['_UPSERTITEMSREQUEST']._serialized_end=376
+  _globals['_UPSERTITEMSRESPONSE']._serialized_start=378
+  _globals['_UPSERTITEMSRESPONSE']._serialized_end=460
+  _globals['_REFUSEDITEM']._serialized_start=462
+  _globals['_REFUSEDITEM']._serialized_end=542
+  _globals['_DELETEITEMSREQUEST']._serialized_start=544
+  _globals['_DELETEITEMSREQUEST']._serialized_end=582
+  _globals['_DELETEITEMSRESPONSE']._serialized_start=584
+  _globals['_DELETEITEMSRESPONSE']._serialized_end=648
+  _globals['_GETITEMREQUEST']._serialized_start=650
+  _globals['_GETITEMREQUEST']._serialized_end=683
+  _globals['_GETITEMRESPONSE']._serialized_start=685
+  _globals['_GETITEMRESPONSE']._serialized_end=735
+  _globals['_LISTITEMSREQUEST']._serialized_start=737
+  _globals['_LISTITEMSREQUEST']._serialized_end=794
+  _globals['_LISTITEMSRESPONSE']._serialized_start=796
+  _globals['_LISTITEMSRESPONSE']._serialized_end=874
+  _globals['_CATALOGSERVICE']._serialized_start=877
+  _globals['_CATALOGSERVICE']._serialized_end=1207
 # @@protoc_insertion_point(module_scope)

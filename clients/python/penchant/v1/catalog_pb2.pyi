@@ -52,6 +52,7 @@ class Item(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """1–128 bytes."""
     title: _builtins.str
@@ -72,6 +73,12 @@ class Item(_message.Message):
         At most 32; keys 1–64 bytes of [a-z0-9_], values 0–1,024 bytes.
         """
 
+    @_builtins.property
+    def images(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Pictures of it, encoded with the words by models that see, kept for models to come, and not sent back.
+        At most 4 files of JPEG, PNG or WebP, each at most 65,536 bytes and 1,024 pixels a side: thumbnails.
+        """
+
     def __init__(
         self,
         *,
@@ -82,10 +89,11 @@ class Item(_message.Message):
         price: _builtins.float | None = ...,
         unavailable: _builtins.bool = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        images: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "attributes", b"attributes", "categories", b"categories", "description", b"description", "item_id", b"item_id", "price", b"price", "title", b"title", "unavailable", b"unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "attributes", b"attributes", "categories", b"categories", "description", b"description", "images", b"images", "item_id", b"item_id", "price", b"price", "title", b"title", "unavailable", b"unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015

@@ -55,6 +55,7 @@
   "ENCODER" $values.encoder.model
   "ENCODER_DEVICE" $values.encoder.device
   "ENCODER_PRECISION" $values.encoder.precision
+  "ENCODER_RUNTIME" $values.encoder.runtime
   "TELEMETRY__METRICS_LISTEN" "0.0.0.0:9464"
   "TELEMETRY__LOG_FORMAT" "json"
   "TELEMETRY__LOG_LEVEL" $values.telemetry.logLevel
