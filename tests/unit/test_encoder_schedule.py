@@ -132,9 +132,22 @@ def test_only_the_lanes_that_may_be_read_are_taken_from() -> None:
     assert told(schedule.take([Lane.BULK])) == ["bulk0"]
 
 
-@pytest.mark.parametrize("lengths", [[25] * 4 * WINDOW, [1] * 8 * WINDOW, [100 * WINDOW]])
-def test_it_is_ahead_when_more_would_not_help(lengths: list[int]) -> None:
-    schedule = Schedule(Room(8, 100), padded=True)
+SMALL, LARGE = Room(8, 100), Room(500, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("room", "lengths"),
+    [
+        (SMALL, [64] * 128),
+        (SMALL, [1] * 1_024),
+        (SMALL, [8_192]),
+        (LARGE, [40] * 250 * WINDOW),
+        (LARGE, [1] * 500 * WINDOW),
+        (LARGE, [10_000 * WINDOW]),
+    ],
+)
+def test_it_is_ahead_when_more_would_not_help(room: Room, lengths: list[int]) -> None:
+    schedule = Schedule(room, padded=True)
     entered(schedule, "bulk", lengths[:-1])
     assert not schedule.ahead(Lane.BULK)
     entered(schedule, "bulk", lengths[-1:])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from penchant_adapters.encoders import WorkerEncoder
 from penchant_adapters.encoders.layout import NO_PROMPTS
-from penchant_adapters.encoders.schedule import WINDOW, Bounds, Room
+from penchant_adapters.encoders.schedule import Bounds, Room, window
 from penchant_adapters.encoders.thread import WorkThread
 from penchant_adapters.encoders.worker import MAX_CHARACTERS, Timings
 from penchant_core.errors import EncoderFailed, Overloaded
@@ -439,8 +439,8 @@ async def test_texts_are_read_while_the_device_is_busy_but_not_too_many() -> Non
     model = ReadingModel()
     async with WorkerEncoder(model) as encoder:
         first = await busy(model, encoder, ["1"])
-        bulk = asyncio.create_task(encoder.encode([str(n) for n in range(100)]))
-        ahead = 1 + WINDOW * model.room.texts
+        bulk = asyncio.create_task(encoder.encode([str(n) for n in range(2_000)]))
+        ahead = 1 + window(model.room).texts
         for _ in range(ahead):
             assert await asyncio.to_thread(model.reader.reached.acquire, True, PATIENCE)
         await asyncio.sleep(0)
@@ -450,7 +450,7 @@ async def test_texts_are_read_while_the_device_is_busy_but_not_too_many() -> Non
         assert model.reader.read_ones[-1] == "99"
         model.gate.set()
         assert numbers(await search) == [99]
-        assert numbers(await bulk) == list(range(100))
+        assert numbers(await bulk) == list(range(2_000))
         assert numbers(await first) == [1]
     assert model.slices[1] == ["99"]
 

@@ -19,7 +19,10 @@ from penchant_core.errors import Overloaded
 BULK_SHARE = 0.25
 """Of the time, for the bulk while urgent texts wait as well."""
 WINDOW = 4
-"""Batches' worth of texts that are looked at to find those of one length."""
+"""Batches' worth of texts that are looked at, at least, to find those of one length."""
+_LOOKED_AT = 1_024, 8_192
+"""Texts, and their length, that are looked at where batches are smaller: sixteen of a CPU's leave a fiftieth of the
+room empty, four of them a twelfth. More would hold up the event loop."""
 
 
 class Lane(IntEnum):
@@ -40,6 +43,11 @@ class Room(NamedTuple):
     def told(self) -> str:
         """In words, for a log."""
         return f"{self.texts:,} texts or {self.length:,} tokens or bytes at once"
+
+
+def window(room: Room) -> Room:
+    """Return how many texts, and of which length, are looked at to find those that go together."""
+    return Room(max(WINDOW * room.texts, _LOOKED_AT[0]), max(WINDOW * room.length, _LOOKED_AT[1]))
 
 
 class Bounds(NamedTuple):
@@ -124,8 +132,8 @@ class Schedule:
 
     def ahead(self, lane: Lane) -> bool:
         """Return whether so much waits in a lane that more would not help to choose batches."""
-        line = self._lines[lane]
-        return line.length >= WINDOW * self.room.length or line.jobs >= WINDOW * self.room.texts
+        line, most = self._lines[lane], window(self.room)
+        return line.length >= most.length or line.jobs >= most.texts
 
     def enter(self, jobs: Sequence[Job]) -> None:
         """Let the texts of one call wait; the more they are, the later their last one is taken."""
@@ -162,12 +170,12 @@ class Schedule:
         if (lane := self._next(among)) is None:
             return []
         line = self._lines[lane]
-        window = self._window(line)
-        line.time = max(line.time, window[0].turn[0])
-        chosen = self._chosen([job.length for job in window])
-        batch = [window[position] for position in chosen]
-        for position in set(range(len(window))).difference(chosen):
-            line.push(window[position])
+        seen = self._window(line)
+        line.time = max(line.time, seen[0].turn[0])
+        chosen = self._chosen([job.length for job in seen])
+        batch = [seen[position] for position in chosen]
+        for position in set(range(len(seen))).difference(chosen):
+            line.push(seen[position])
         return batch
 
     def spent(self, lane: Lane, seconds: float) -> None:
@@ -201,17 +209,13 @@ class Schedule:
 
     def _window(self, line: _Line) -> list[Job]:
         """Take out those who have waited longest, some batches of them where they are to be chosen from."""
-        batches = WINDOW if self._padded else 1
-        window: list[Job] = []
+        most = window(self.room) if self._padded else self.room
+        found: list[Job] = []
         length = 0
-        while (
-            (not window or length < batches * self.room.length)
-            and len(window) < batches * self.room.texts
-            and (job := line.pop()) is not None
-        ):
-            window.append(job)
+        while (not found or length < most.length) and len(found) < most.texts and (job := line.pop()) is not None:
+            found.append(job)
             length += job.length
-        return window
+        return found
 
     def _chosen(self, lengths: Sequence[int]) -> list[int]:
         """Return the positions of the first of a window and of those that go with it."""
