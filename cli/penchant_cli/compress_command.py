@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from penchant_core.errors import InvalidSetting
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from penchant_relevance.plans import Plan
 
 _OUT = "Results"
+_ROW = 160
+"""Characters of a row that nobody's terminal bounds."""
 _RECIPES = (
     "Steps joined by +: layers=N (and training to recover), dim=N (the first numbers of a vector), pca=N (those that "
     "matter most), bfloat16 or int8 weights, static (a table of tokens in place of the network), float16, turbo8 or "
@@ -68,7 +71,7 @@ def compress_command(
         with _room(out) as room:
             rows = _rows(console, log, encoder, recipes, room, epochs, seed)
             figures = _compared(log, plan, tuning, rows)
-            Console().print(_table(log.name, encoder, figures))
+            _print(_table(log.name, encoder, figures))
             if json is not None:
                 write_figures(json, "compress", settings_of(log, encoder, tuning), {"rows": figures})
             if out is not None:
@@ -137,12 +140,17 @@ def _table(log: str, encoder: str, rows: Sequence[dict[str, Any]]) -> Table:
     from penchant_relevance.compressing.table import cells, header, measure_of  # noqa: PLC0415 as above
 
     title = f"{log}: {encoder}, {rows[0]['asks']:,} asks of the validation window"
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in header(measure_of(rows[0])):
-        table.add_column(name, justify="left" if name == "recipe" else "right")
+        table.add_column(name, justify="left" if name == "recipe" else "right", overflow="fold")
     for row in cells(rows):
         table.add_row(*map(Text, row))
     return table
+
+
+def _print(table: Table) -> None:
+    # In a file there is room for all of a row.
+    (Console() if Console().is_terminal else Console(width=_ROW)).print(table)
 
 
 def _tell_use(recipe: "Recipe", out: Path | None) -> None:

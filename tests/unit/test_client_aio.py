@@ -142,7 +142,9 @@ async def test_options_that_mean_something_else_are_refused(client: aio.Client) 
 
 
 async def test_lists_come_with_items_reasons_and_freshness(client: aio.Client, service: FakeService) -> None:
-    shoe = Item("i1", "Trail shoe", categories=("shoes",), price=99.5, attributes={"brand": "x"})
+    shoe = Item(
+        "i1", "Trail shoe", categories=("shoes",), price=99.5, attributes={"brand": "x"}, images=(b"one", b"two")
+    )
     await client.upsert_items([shoe])
     service.knowledge.push("i1")
     listed = await client.recommend("u", include_items=True, explain=True)

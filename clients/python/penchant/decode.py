@@ -30,6 +30,7 @@ def item(message: catalog_pb2.Item) -> model.Item:
         price=message.price if message.HasField("price") else None,
         unavailable=message.unavailable,
         attributes=dict(message.attributes),
+        images=tuple(message.images),
     )
 
 

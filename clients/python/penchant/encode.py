@@ -114,4 +114,5 @@ def item(value: model.Item | catalog_pb2.Item) -> catalog_pb2.Item:
         price=value.price,
         unavailable=value.unavailable,
         attributes=value.attributes,
+        images=value.images,
     )

@@ -31,7 +31,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that can be recommended. Give ``title``, ``description`` or both: it is understood by its words."""
+    """Something that can be recommended.
+
+    Give ``title``, ``description`` or both: it is understood by its words, and by ``images`` where a model sees.
+    """
 
     item_id: str
     """1–128 bytes."""
@@ -47,3 +50,6 @@ class Item:
     """True hides the item from recommendations without forgetting it."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Exact-match filters and what a page needs to show the item, at most 32."""
+    images: tuple[bytes, ...] = ()
+    """Thumbnails, read beside the words by models that see: at most 4 files of JPEG, PNG or WebP, each at most 65,536
+    bytes and 1,024 pixels a side. The service keeps them and does not send them back."""
