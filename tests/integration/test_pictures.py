@@ -1,17 +1,24 @@
 """Items with pictures: taken in, understood beside their words, kept for other models, and refused where broken."""
 
+import asyncio
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from penchant.v1 import catalog_pb2, recommendation_pb2
-from penchant_adapters.encoders import open_encoder
+from penchant_adapters import contract
+from penchant_adapters.encoders import CachedEncoder, open_encoder
 from penchant_core.vectors import Vector
 
+from tests.cluster import Cluster, cluster
 from tests.encoder_models import picture, write_tiny_encoder, write_tiny_seeing
 from tests.integration.conftest import served
+from tests.integration.test_cluster import connected
 from tests.integration.test_models import Asked, whole
+
+__all__ = ["cluster"]
 
 WORDS = ["trail", "shoes", "red", "lipstick", "argan", "oil", "lamp"]
 RED, BLUE = picture(210, 20, 20, kind="JPEG"), picture(20, 30, 220, kind="WEBP")
@@ -101,3 +108,27 @@ async def test_a_broken_picture_is_refused_by_name_and_the_rest_is_taken(tmp_pat
         assert "is damaged" in what(answer.refused[0].error)
         assert "is no JPEG, PNG or WebP" in what(answer.refused[1].error)
         assert "has 65,537 bytes, at most 65,536 are allowed" in what(answer.refused[2].error)
+
+
+async def test_behind_a_log_pictures_are_learnt_and_a_torn_one_is_a_dead_letter(cluster: Cluster, seeing: str) -> None:
+    variables = {"PENCHANT_ENCODER": seeing, "PENCHANT_ENCODER_THREADS": "1"}
+    cluster.consume(**variables)
+    await cluster.made()
+    _, address = await asyncio.to_thread(lambda: cluster.serve(**variables))
+    torn = catalog_pb2.Item(item_id="torn", title="red lamp", images=[BLUE, TORN])
+    async with connected(address) as client, cluster.producing() as producer:
+        (answer,) = await client.upsert(*ITEMS[:2])
+        assert answer.accepted == 2
+        for item in (torn, *ITEMS[2:]):  # as producers send that need no server
+            topic = f"{cluster.prefix}.items"
+            await producer.send_and_wait(topic, item.SerializeToString(), key=item.item_id.encode())
+        await cluster.caught_up()
+    async with open_encoder(seeing, device="cpu") as encoder, cluster.opened() as store:
+        cached = CachedEncoder(encoder)
+        known = await store.items.known([*(item.item_id for item in ITEMS), "torn"])
+        assert known.keys() == {item.item_id for item in ITEMS}
+        for item in ITEMS:
+            (wanted,) = await cached.encode([contract.item(item).content])
+            np.testing.assert_allclose(known[item.item_id].vector, wanted, atol=2e-3)
+    (letter,) = json.loads(await asyncio.to_thread(cluster.run, "dlq", "list", "--topic", "items", "--json"))
+    assert "a picture of 700 bytes is damaged" in letter["reason"]

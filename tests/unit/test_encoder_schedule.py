@@ -155,6 +155,29 @@ def test_it_is_ahead_when_more_would_not_help(room: Room, lengths: list[int]) ->
     assert not schedule.ahead(Lane.URGENT)
 
 
+def test_it_is_ahead_no_more_when_some_were_taken_or_left() -> None:
+    schedule = Schedule(SMALL, padded=True)
+    made = entered(schedule, "bulk", [64] * 129)
+    assert schedule.ahead(Lane.BULK)
+    schedule.leave(made[5])
+    assert schedule.ahead(Lane.BULK)
+    schedule.take()
+    assert not schedule.ahead(Lane.BULK)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=40, max_size=120), staying=st.sets(st.integers(0, 39), max_size=12)
+)
+def test_those_who_stay_keep_their_order_when_many_leave(lengths: list[int], staying: set[int]) -> None:
+    schedule = Schedule(Room(1, 100), padded=False)
+    made = [entered(schedule, f"call{n}", [length])[0] for n, length in enumerate(lengths)]
+    for number, job in enumerate(made):
+        if number not in staying:
+            schedule.leave(job)
+    stay = sorted((made[number] for number in staying), key=lambda job: job.turn)
+    assert [schedule.take() for _ in stay] == [[job] for job in stay]
+
+
 def test_those_who_left_are_not_taken_and_take_no_room() -> None:
     schedule = Schedule(Room(4, 100), padded=True)
     made = [entered(schedule, f"call{n}", [5] * 10) for n in range(1_000)]
