@@ -1,6 +1,9 @@
 """Differences, resumption and pacing, as plain calls without a network."""
 
+import json
+from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -102,6 +105,14 @@ def test_delays_double_from_50_ms_to_5_s_and_keep_half(draws: list[float]) -> No
         assert longest / 2 <= backoff.next() <= longest
     backoff.succeeded()
     assert backoff.failures == 0
+
+
+def test_all_languages_begin_with_one_service_config() -> None:
+    shared = Path(__file__).parents[2] / "clients" / "service_config.json"
+    assert files("penchant").joinpath("service_config.json").read_bytes() == shared.read_bytes()
+    assert json.loads(service_config(3)) == json.loads(shared.read_text())
+    assert json.loads(service_config(0))["loadBalancingConfig"] == [{"round_robin": {}}]
+    assert "retryPolicy" not in service_config(0)
 
 
 @pytest.mark.parametrize("retries", [-1, 5])

@@ -21,6 +21,7 @@ VERBS = {
     "recommend",
     "record",
     "record_many",
+    "recorder",
     "search",
     "similar",
     "stream",
@@ -59,6 +60,7 @@ def test_the_public_names_are_these() -> None:
         "Recommendation",
         "Recommendations",
         "Recorded",
+        "Recorder",
         "Refused",
         "Stream",
         "Tls",
@@ -72,7 +74,7 @@ def test_the_public_names_are_these() -> None:
         "aio",
     ]
     assert all(hasattr(penchant, name) for name in penchant.__all__)
-    assert aio.__all__ == ["Client", "Stream"]
+    assert aio.__all__ == ["Client", "Recorder", "Stream"]
 
 
 def test_both_clients_have_the_same_verbs_with_the_same_parameters() -> None:

@@ -155,6 +155,23 @@ def test_it_is_ahead_when_more_would_not_help(room: Room, lengths: list[int]) ->
     assert not schedule.ahead(Lane.URGENT)
 
 
+def test_a_debt_to_a_bulk_that_is_gone_is_forgotten() -> None:
+    schedule = Schedule(Room(4, 100), padded=False)
+    gone = entered(schedule, "gone", [5])
+    schedule.spent(Lane.URGENT, 1.0)
+    schedule.leave(gone[0])
+    schedule.spent(Lane.URGENT, 1.0)
+    entered(schedule, "bulk", [5])
+    entered(schedule, "search", [5], Lane.URGENT)
+    assert told(schedule.take()) == ["search0"]
+
+
+def test_what_is_far_behind_is_not_looked_at() -> None:
+    schedule = Schedule(SMALL, padded=True)
+    entered(schedule, "bulk", [10] + [64] * 150 + [10])
+    assert told(schedule.take()) == ["bulk0"]
+
+
 def test_it_is_ahead_no_more_when_some_were_taken_or_left() -> None:
     schedule = Schedule(SMALL, padded=True)
     made = entered(schedule, "bulk", [64] * 129)

@@ -6,7 +6,7 @@
 from importlib.metadata import version
 
 from penchant import aio
-from penchant.client import Client, Stream
+from penchant.client import Client, Recorder, Stream
 from penchant.credentials import Tls
 from penchant.encode import ListOptions
 from penchant.errors import (
@@ -69,6 +69,7 @@ __all__ = [
     "Recommendation",
     "Recommendations",
     "Recorded",
+    "Recorder",
     "Refused",
     "Stream",
     "Tls",

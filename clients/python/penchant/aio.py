@@ -14,10 +14,12 @@ from penchant.credentials import Tls
 from penchant.delivery import UPSERTS_AT_ONCE, Limits, event_delivery, item_delivery, summed
 from penchant.encode import ListOptions, list_options
 from penchant.following import Following
+from penchant.recording import EventDelivery, Recorder
 from penchant.streams import Stream, follow
 from penchant.v1 import catalog_pb2, event_pb2, recommendation_pb2, user_pb2
+from penchant.writes import Writes
 
-__all__ = ["Client", "Stream"]
+__all__ = ["Client", "Recorder", "Stream"]
 
 DELETE_BATCH = 1_000
 """Most ids that the contract allows in one request."""
@@ -31,7 +33,8 @@ class Client:
 
     ``target`` is a gRPC target; ``tls`` is True for the system's roots, :class:`penchant.Tls` for certificates from
     files, or gRPC's credentials. ``api_key`` goes with every call. ``timeout`` is the deadline of every unary call and
-    of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried again within that.
+    of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried again within that. With
+    ``read_your_writes`` every read of a user waits for what this client recorded last of that user, without a token.
     All calls belong to the event loop of the first one and raise :class:`penchant.PenchantError`.
     """
 
@@ -43,9 +46,11 @@ class Client:
         api_key: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
+        read_your_writes: bool = False,
     ) -> None:
         self._endpoint = Endpoint(target, tls, retries, api_key)
         self._timeout = timeout
+        self._writes = Writes(remembered=read_your_writes)
         self._closed = False
 
     @cached_property
@@ -86,7 +91,9 @@ class Client:
             user_id, type, item_id, text, value, occurred_at, event_id or "", surface, attribution_token
         )
         request = event_pb2.RecordEventRequest(event=encode.event(event))
-        return decode.recorded(await self._ask(self.raw.events.RecordEvent, request))
+        recorded = decode.recorded(await self._ask(self.raw.events.RecordEvent, request))
+        self._writes.note(user_id, recorded.freshness_token)
+        return recorded
 
     async def record_many(
         self,
@@ -103,12 +110,24 @@ class Client:
         unchanged. Raises Unavailable or DeadlineExceeded when no acknowledgement comes for ``patience`` seconds. A
         plain iterable is read on the event loop; give an async one when reading it blocks.
         """
-        limits = Limits(batch, window, patience, self._endpoint.retries)
-        async with event_delivery(self.raw, limits) as delivery:
+        async with self._deliver_events(Limits(batch, window, patience, self._endpoint.retries)) as delivery:
             delivery.feed(events, encode.event)
             while answers := await delivery.receive():
                 for answer in answers:
                     yield answer
+
+    def recorder(self, *, batch: int = 100, window: int = 1_000, patience: float = 60.0) -> Recorder:
+        """Return a long stream of events to put them on one by one: use it in ``async with``.
+
+        Requests are filled with what is there, without a wait, up to ``batch`` events, 1–1,000; at most ``window`` are
+        not acknowledged. ``patience`` is as for :meth:`record_many`.
+        """
+        limits = Limits(batch, window, patience, self._endpoint.retries)
+        return Recorder(lambda: self._deliver_events(limits))
+
+    def _deliver_events(self, limits: Limits) -> EventDelivery:
+        """Return what carries events, for whoever lends it to others."""
+        return event_delivery(self.raw, limits, self._writes.note)
 
     async def upsert_items(
         self,
@@ -161,7 +180,10 @@ class Client:
         waits until that write is in it. ``options`` are those of :class:`ListOptions`.
         """
         request = recommendation_pb2.RecommendRequest(
-            user_id=user_id, options=list_options(**options), surface=surface, min_freshness=min_freshness
+            user_id=user_id,
+            options=list_options(**options),
+            surface=surface,
+            min_freshness=self._writes.token(user_id, min_freshness),
         )
         return decode.recommendations(await self._ask(self.raw.recommendations.Recommend, request))
 
@@ -177,14 +199,15 @@ class Client:
 
     async def interests(self, user_id: str, *, min_freshness: str = "") -> results.Interests:
         """Return the user's interests and the events they rest on; a user never heard of has none."""
-        request = user_pb2.GetInterestsRequest(user_id=user_id, min_freshness=min_freshness)
+        waited = self._writes.token(user_id, min_freshness)
+        request = user_pb2.GetInterestsRequest(user_id=user_id, min_freshness=waited)
         return decode.interests(await self._ask(self.raw.users.GetInterests, request))
 
     def watch(
         self, user_id: str, *, surface: str = "", min_freshness: str = "", **options: Unpack[ListOptions]
     ) -> AsyncGenerator[results.Update]:
         """Return an iterator over the user's list, whole, whenever it changes; it resumes by itself when it breaks."""
-        following = _following(user_id, surface, min_freshness, options)
+        following = _following(user_id, surface, self._writes.token(user_id, min_freshness), options)
 
         async def connect() -> Any:
             return self.raw.recommendations.WatchRecommendations(
@@ -198,7 +221,7 @@ class Client:
     ) -> Stream:
         """Return the same list as a stream that can be steered: use it in ``async with``."""
         return Stream(
-            _following(user_id, surface, min_freshness, options),
+            _following(user_id, surface, self._writes.token(user_id, min_freshness), options),
             lambda: self.raw.recommendations.StreamRecommendations(None),
             retries=self._endpoint.retries,
             patience=self._timeout,

@@ -19,7 +19,7 @@ import grpc
 from penchant import aio, encode, model, results
 from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, AsyncStubs, Endpoint, Stubs
 from penchant.credentials import Tls
-from penchant.delivery import UPSERTS_AT_ONCE, Delivery, Limits, event_delivery, item_delivery, summed
+from penchant.delivery import UPSERTS_AT_ONCE, Delivery, Limits, item_delivery, summed
 from penchant.encode import ListOptions
 from penchant.loop import LoopThread
 from penchant.outbox import Answer, Sent
@@ -33,7 +33,8 @@ class Client:
 
     ``target`` is a gRPC target; ``tls`` is True for the system's roots, :class:`penchant.Tls` for certificates from
     files, or gRPC's credentials. ``api_key`` goes with every call. ``timeout`` is the deadline of every unary call and
-    of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried again within that.
+    of a stream's first update, in seconds. ``retries``, 0–4, is how often UNAVAILABLE is tried again within that. With
+    ``read_your_writes`` every read of a user waits for what this client recorded last of that user, without a token.
     All calls raise :class:`penchant.PenchantError`.
     """
 
@@ -45,9 +46,12 @@ class Client:
         api_key: str = "",
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
+        read_your_writes: bool = False,
     ) -> None:
         self._endpoint = Endpoint(target, tls, retries, api_key)
-        self._client = aio.Client(target, tls=tls, api_key=api_key, timeout=timeout, retries=retries)
+        self._client = aio.Client(
+            target, tls=tls, api_key=api_key, timeout=timeout, retries=retries, read_your_writes=read_your_writes
+        )
         self._loop = LoopThread(self._client)
         # A client that is dropped without close(), or alive at exit, must not leave its thread in the middle of a call.
         self._dropped = weakref.finalize(self, self._loop.close)
@@ -115,7 +119,22 @@ class Client:
         unchanged. Raises Unavailable or DeadlineExceeded when no acknowledgement comes for ``patience`` seconds.
         """
         limits = Limits(batch, window, patience, self._endpoint.retries)
-        return self._deliver(event_delivery, limits, events, encode.event)
+        made = self._client._deliver_events  # noqa: SLF001 the other half of this client
+        return self._deliver(lambda _, limits: made(limits), limits, events, encode.event)
+
+    @contextmanager
+    def recorder(self, *, batch: int = 100, window: int = 1_000, patience: float = 60.0) -> Iterator["Recorder"]:
+        """Return a long stream of events to put them on one by one: use it in ``with``, which flushes at its end.
+
+        Requests are filled with what is there, without a wait, up to ``batch`` events, 1–1,000; at most ``window`` are
+        not acknowledged. ``patience`` is as for :meth:`record_many`.
+        """
+        recorder = self._client.recorder(batch=batch, window=window, patience=patience)
+        try:
+            yield Recorder(recorder, self._loop)
+            self._loop.run(recorder.close)
+        finally:
+            self._loop.finish(recorder.abandon)
 
     def upsert_items(
         self, items: Iterable[model.Item | catalog_pb2.Item], *, batch: int = 100, patience: float = 60.0
@@ -207,6 +226,27 @@ class Client:
                 yield from answers
         finally:
             self._loop.finish(delivery.__aexit__)
+
+
+class Recorder:
+    """A long stream of events."""
+
+    def __init__(self, recorder: aio.Recorder, loop: LoopThread) -> None:
+        self._recorder = recorder
+        self._loop = loop
+
+    @property
+    def unanswered(self) -> list[event_pb2.Event]:
+        """Events that were put and are not acknowledged, oldest first."""
+        return self._recorder.unanswered
+
+    def put(self, *events: model.Event | event_pb2.Event) -> None:
+        """Hand events over, in this order; waits while the window is full. Raises what ended the stream."""
+        self._loop.run(lambda: self._recorder.put(*events))
+
+    def flush(self) -> list[results.Acknowledged]:
+        """Wait until all that was put is acknowledged; return what became of everything since the last flush."""
+        return self._loop.run(self._recorder.flush)
 
 
 class Stream:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
@@ -17,7 +18,7 @@ import grpc
 from penchant import results
 from penchant.channel import AsyncStubs, translated
 from penchant.errors import DeadlineExceeded, Unavailable
-from penchant.outbox import Answer, EventExchange, Exchange, ItemExchange, Outbox, Request, Response, Sent
+from penchant.outbox import Answer, EventExchange, Exchange, ItemExchange, Outbox, Request, Response, Sent, Written
 from penchant.retry import Backoff
 from penchant.v1 import catalog_pb2, event_pb2
 
@@ -84,6 +85,16 @@ class Delivery(Generic[Sent, Request, Response, Answer]):
                 answers += await self.receive()
             self._put(element)
         return answers + self._collect()
+
+    @property
+    def unanswered(self) -> list[Sent]:
+        """What was put and is not answered, oldest first."""
+        return self._outbox.unanswered
+
+    async def flush(self) -> list[Answer]:
+        """Wait until all that was put is answered, and return the answers. Raises what ended the delivery."""
+        await self._until(lambda: not self._outbox)
+        return self._collect()
 
     async def finish(self) -> None:
         """Say that nothing more will be put."""
@@ -210,10 +221,10 @@ async def _each(values: Iterable[Value] | AsyncIterable[Value]) -> AsyncIterator
 
 
 def event_delivery(
-    stubs: AsyncStubs, limits: Limits
+    stubs: AsyncStubs, limits: Limits, written: Written
 ) -> Delivery[event_pb2.Event, event_pb2.RecordEventsRequest, event_pb2.RecordEventsResponse, results.Acknowledged]:
-    """Return a delivery of events."""
-    return Delivery(lambda: stubs.events.RecordEvents(None), EventExchange, limits)
+    """Return a delivery of events; *written* hears whose are recorded."""
+    return Delivery(lambda: stubs.events.RecordEvents(None), partial(EventExchange, written=written), limits)
 
 
 def item_delivery(

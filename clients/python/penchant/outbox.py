@@ -8,6 +8,7 @@ as one connection and translates between the numbers of that connection and thos
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
@@ -20,6 +21,9 @@ MAX_BATCH = 1_000
 """Most elements that the contract allows in one request."""
 REQUEST_BYTES = 1 << 20
 """A request is closed before it grows beyond this; gRPC servers refuse messages above 4 MiB by default."""
+
+Written = Callable[[str, str], None]
+"""Takes a user and a freshness token."""
 
 Sent = TypeVar("Sent", bound=Message)
 Request = TypeVar("Request")
@@ -66,13 +70,17 @@ class Outbox(Generic[Sent]):
         self._in_flight.extend(taken)
         return taken
 
-    def settle(self, count: int) -> None:
-        """Let go of the oldest elements in flight; raises Internal when there are not so many."""
+    @property
+    def unanswered(self) -> list[Sent]:
+        """What was put and is not answered, oldest first."""
+        return [*self._in_flight, *self._waiting]
+
+    def settle(self, count: int) -> list[Sent]:
+        """Let go of the oldest elements in flight and return them; raises Internal when there are not so many."""
         if count > len(self._in_flight):
             raise Internal(f"the service answered {count} elements where {len(self._in_flight)} were sent")
-        for _ in range(count):
-            self._in_flight.popleft()
         self.settled += count
+        return [self._in_flight.popleft() for _ in range(count)]
 
     def rewind(self) -> None:
         """Let everything in flight wait again, in the same order."""
@@ -101,9 +109,11 @@ class EventExchange(
 ):
     """RecordEvents: every event is acknowledged by its ordinal on the connection."""
 
-    def __init__(self, outbox: Outbox[event_pb2.Event]) -> None:
+    def __init__(self, outbox: Outbox[event_pb2.Event], written: Written) -> None:
+        """*written* hears whose events are recorded, and the token that proves it."""
         super().__init__(outbox)
         self._first = outbox.settled
+        self._written = written
 
     def request(self) -> event_pb2.RecordEventsRequest:
         """Return the next events."""
@@ -117,7 +127,9 @@ class EventExchange(
         ordinal = self._first + message.ordinal
         if ordinal != self._outbox.settled:
             raise Internal(f"the service acknowledged event {ordinal} where {self._outbox.settled} was due")
-        self._outbox.settle(1)
+        (event,) = self._outbox.settle(1)
+        if not message.HasField("error"):
+            self._written(event.user_id, token)
         return results.Acknowledged(
             ordinal=ordinal,
             event_id=message.event_id,

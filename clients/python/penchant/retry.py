@@ -7,17 +7,14 @@ jitter. Streams are reopened by the client, since only it knows where the last o
 import json
 import random
 from collections.abc import Callable
+from importlib.resources import files
 
 MAX_RETRIES = 4  # gRPC allows five attempts
 FIRST_DELAY = 0.05  # seconds
 LONGEST_DELAY = 5.0  # seconds
 
-_UNARY = {
-    "EventService": ("RecordEvent",),
-    "CatalogService": ("DeleteItems", "GetItem", "ListItems"),
-    "RecommendationService": ("Recommend", "SimilarItems", "SearchItems"),
-    "UserService": ("GetInterests",),
-}
+_SHARED = "service_config.json"
+"""What clients in all languages begin with, byte for byte."""
 
 
 class Backoff:
@@ -40,19 +37,13 @@ class Backoff:
 
 
 def service_config(retries: int) -> str:
-    """Return gRPC's service config that retries every unary call up to ``retries`` times, 0–4."""
+    """Return gRPC's service config: all servers by turns, every unary call tried again up to ``retries`` times, 0–4."""
     if not 0 <= retries <= MAX_RETRIES:
         raise ValueError(f"retries: {retries} is not within 0–{MAX_RETRIES}")
-    if retries == 0:
-        return "{}"
-    methods = [
-        {"service": f"penchant.v1.{service}", "method": name} for service, names in _UNARY.items() for name in names
-    ]
-    policy = {
-        "maxAttempts": retries + 1,
-        "initialBackoff": f"{FIRST_DELAY}s",
-        "maxBackoff": f"{LONGEST_DELAY}s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return json.dumps({"methodConfig": [{"name": methods, "retryPolicy": policy}]})
+    config = json.loads(files("penchant").joinpath(_SHARED).read_text(encoding="utf-8"))
+    for method in config["methodConfig"]:
+        if retries:
+            method["retryPolicy"]["maxAttempts"] = retries + 1
+        else:
+            del method["retryPolicy"]  # gRPC takes two attempts or more
+    return json.dumps(config)

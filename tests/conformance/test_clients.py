@@ -1,0 +1,106 @@
+"""Every client whose tools are on this machine, against every case; and bugs that are planted are found."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from penchant_bench.neighbours.process import free_port
+
+from tests.conformance.planted import BUGS
+from tests.conformance.player import ROOT, Failed, Language, Play, Service, cases, driving, languages, matched, told
+
+LANGUAGES = {one.name: one for one in languages()}
+CASES = {case["name"]: case for case in cases()}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Language], Path]:
+    """Build a client's driver, once."""
+    outs: dict[str, Path] = {}
+
+    def build(language: Language) -> Path:
+        if language.missing:
+            pytest.skip(f"without {', '.join(language.missing)}")
+        if language.name not in outs:
+            out = tmp_path_factory.mktemp("drivers")
+            told(language.build, language, out)
+            outs[language.name] = out
+        return outs[language.name]
+
+    return build
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service that a case may kill and start."""
+    found = Service(tmp_path / "data", free_port())
+    yield found
+    found.end()
+
+
+def play(case: dict[str, Any], language: Language, out: Path, service: Service) -> None:
+    if not case.get("absent"):
+        service.start()
+    with driving(language, out) as driver:
+        Play(case, driver, service).run()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_client_answers_as_all_do(
+    language: str, case: str, built: Callable[[Language], Path], service: Service
+) -> None:
+    play(CASES[case], LANGUAGES[language], built(LANGUAGES[language]), service)
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path, service: Service) -> None:
+    command = (sys.executable, "-m", "tests.conformance.planted", bug)
+    planted = replace(LANGUAGES["Python"], folder=ROOT, run=command)
+    with pytest.raises(Failed):
+        play(CASES[BUGS[bug][1]], planted, tmp_path, service)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_clients_own_tests_pass(language: str, built: Callable[[Language], Path]) -> None:
+    out = built(LANGUAGES[language])
+    told(LANGUAGES[language].test, LANGUAGES[language], out)
+
+
+FOUND = {"order": ["a", "b"], "score": 0.5, "error": None}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"order": ["a", "b"]},
+        {"order": {"$contains": "a", "$count": 2, "$distinct": True, "$lacks": "c"}},
+        {"score": {"$number": True, "$above": 0.4, "$at_least": 0.5, "$at_most": 0.5, "$not": 1, "$some": True}},
+        {"error": None},
+        {},
+    ],
+)
+def test_what_is_wanted_is_found(wanted: Any) -> None:
+    matched(FOUND, wanted, "gives")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"order": ["b", "a"]}, r"gives\.order\[0\]: is \"a\", \"b\" is right"),
+        ({"order": ["a"]}, r"gives\.order: is"),
+        ({"order": {"$contains": "c"}}, r"\$contains"),
+        ({"order": {"$lacks": "a"}}, r"\$lacks"),
+        ({"order": {"$count": 3}}, r"\$count"),
+        ({"score": {"$above": 0.5}}, r"\$above"),
+        ({"score": {"$not": 0.5}}, r"\$not"),
+        ({"error": {"kind": "NotFound"}}, r"gives\.error\.kind: is not in null"),
+        ({"absent": 1}, r"gives\.absent"),
+    ],
+)
+def test_what_is_not_as_wanted_is_told_with_its_place(wanted: Any, says: str) -> None:
+    with pytest.raises(Failed, match=says):
+        matched(FOUND, wanted, "gives")
