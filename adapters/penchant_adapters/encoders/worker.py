@@ -116,7 +116,6 @@ class WorkerEncoder:
         self._reading = None if reader is None else _ReadingStage(reader, WorkThread("tokenizer"))
         self._texts_per_second = 0.0
         self._useless = ""
-        self._closed = False
 
     @property
     def name(self) -> str:
@@ -185,7 +184,6 @@ class WorkerEncoder:
         """Refuse new texts, fail those that no device has begun with, wait for the batches under way."""
         if not self._useless:
             self._useless = "is closed; open it again"
-        self._closed = True
         self._refuse_waiting("was closed before it got to this text")
         if self._reading is not None:
             await self._reading.thread.aclose()
@@ -326,7 +324,7 @@ class WorkerEncoder:
 
     def _refuse_if_useless(self) -> None:
         if self._useless:
-            self._refuse_waiting("was closed before it got to this text" if self._closed else self._useless)
+            self._refuse_waiting(self._useless)
 
     def _refuse_waiting(self, why: str) -> None:
         for schedule in (self._ready, *([self._reading.texts] if self._reading else [])):
