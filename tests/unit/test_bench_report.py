@@ -26,7 +26,7 @@ def model(ndcg: float, recall: float) -> dict[str, Any]:
 
 SETTINGS = {
     "data": "amazon_beauty",
-    "encoder": "some-model@1",
+    "encoder": "use-multilingual-v3@1",
     "seed": 5,
     "resamples": 1000,
     "tuning": {"scoring": {"evidence": 64.0}},
@@ -43,7 +43,7 @@ def test_a_quality_measurement_becomes_a_table_with_intervals(tmp_path: Path) ->
     assert "| popularity | 0.0100 (0.0000–0.0200) |" in text
     assert "1,234 asks of 321 users" in text
     assert "NDCG@10 +1.0%, Recall@10 +0.0%" in text
-    assert "some-model@1" in text
+    assert "use-multilingual-v3@1" in text
 
 
 def test_what_is_late_what_is_sliced_and_who_leads_have_tables_of_their_own(tmp_path: Path) -> None:
@@ -166,13 +166,19 @@ def test_a_fine_tuned_encoder_becomes_the_same_table_with_its_speed_and_memory(t
     assert ", 61 s in all, 321 pairs/s on cpu, 1.5 GiB at most, " in text
 
 
-def test_a_measurement_of_the_fixed_mixture_says_so_in_its_title(tmp_path: Path) -> None:
+def test_what_a_measurement_was_made_with_stands_in_its_title(tmp_path: Path) -> None:
     found = {"live": {"Penchant": model(0.07, 0.11)}}
     fixed = {**SETTINGS, "tuning": {"scoring": {"evidence": 0.0}}}
     figures.write(tmp_path / "a.json", figures.document("amazon_beauty", "quality", SETTINGS, found))
     figures.write(tmp_path / "b.json", figures.document("amazon_beauty", "quality", fixed, found))
+    other = {**SETTINGS, "encoder": "hf:tuned@1"}
+    figures.write(tmp_path / "c.json", figures.document("amazon_beauty", "quality", other, found))
     titles = [line for line in page(tmp_path).splitlines() if line.startswith("### ")]
-    assert titles == ["### amazon_beauty", "### amazon_beauty, with the fixed mixture as settings"]
+    assert titles == [
+        "### amazon_beauty",
+        "### amazon_beauty, with the fixed mixture as settings",
+        "### amazon_beauty, words by hf:tuned@1",
+    ]
 
 
 def test_without_the_service_there_is_nothing_to_agree_with() -> None:

@@ -48,6 +48,8 @@ DATA = {
 }
 LEARNT = {TOGETHER: "with weights learned together", TRAINED: "with a sequence model"}
 """Row → what a measurement is called that was made for it."""
+USUAL = "use-multilingual"
+"""What the name of the built-in encoder begins with; another one is named above its table."""
 BESIDES = {"cold_start": "cold start", "interests": "one interest or several"}
 """Key of a measurement → what it is called where it was made for that alone."""
 PUBLISHED = {
@@ -106,7 +108,9 @@ def rendered(measurement: Mapping[str, Any]) -> Iterator[str]:
     alone = [words for model, words in LEARNT.items() if model in main and "EASE" not in main]
     besides = [words for key, words in BESIDES.items() if key in measurement]
     only = "EASE" not in main and bool(besides)
-    title = ", ".join([data, *["with the fixed mixture as settings"] * fixed, *alone, *besides * only])
+    another = not settings["encoder"].startswith(USUAL)
+    encoder = [f"words by {settings['encoder']}"] * another
+    title = ", ".join([data, *encoder, *["with the fixed mixture as settings"] * fixed, *alone, *besides * only])
     yield from (f"### {title}", "")
     if not only:
         yield from (DATA.get(data, ""), "")
