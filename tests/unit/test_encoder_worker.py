@@ -233,6 +233,32 @@ async def test_closing_answers_those_who_wait() -> None:
     assert numbers(await running) == [1]
 
 
+def its_threads() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name in {"encoder-0", "tokenizer"}]
+
+
+async def test_closing_ends_its_threads_and_later_calls_are_told() -> None:
+    model = ReadingModel()
+    model.gate.set()
+    async with WorkerEncoder(model) as encoder:
+        assert numbers(await encoder.encode(["1"])) == [1]
+        assert {one.name for one in its_threads()} == {"encoder-0", "tokenizer"}
+    assert its_threads() == []
+    with pytest.raises(EncoderFailed, match="is closed; open it again"):
+        await encoder.encode(["2"])
+
+
+async def test_an_encoder_that_is_lost_and_then_closed_says_that_it_is_lost() -> None:
+    model = NumberModel()
+    async with WorkerEncoder(model) as encoder:
+        await opened_gate(model, encoder)
+        model.broken = True
+        with pytest.raises(EncoderFailed):
+            await encoder.encode(["1"])
+    with pytest.raises(EncoderFailed, match="is lost"):
+        await encoder.encode(["2"])
+
+
 async def test_closing_answers_a_bulk_that_is_half_done() -> None:
     model = NumberModel()
     encoder = WorkerEncoder(model)
@@ -377,7 +403,10 @@ async def test_a_device_that_hangs_keeps_nobody_waiting_and_does_not_keep_the_en
         await waiting
     await asyncio.wait_for(encoder.aclose(), PATIENCE)
     assert len(heard) == 1
+    (thread,) = its_threads()
     model.gate.set()
+    await asyncio.to_thread(thread.join, PATIENCE)
+    assert not thread.is_alive()
 
 
 async def test_many_quick_batches_are_not_taken_for_one_that_hangs() -> None:
