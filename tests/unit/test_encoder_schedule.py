@@ -209,6 +209,16 @@ def test_those_who_left_are_not_taken_and_take_no_room() -> None:
     assert schedule.take() == []
 
 
+def test_a_job_that_waits_elsewhere_is_left_alone() -> None:
+    here, there = Schedule(SMALL, padded=True), Schedule(SMALL, padded=True)
+    made = entered(here, "a", [5, 5])
+    there.leave(made[0])
+    assert (here.waiting(Lane.BULK), there.waiting(Lane.BULK)) == (2, 0)
+    here.leave(made[0])
+    assert (here.waiting(Lane.BULK), there.waiting(Lane.BULK)) == (1, 0)
+    assert told(here.take()) == ["a1"]
+
+
 def test_a_job_whose_caller_left_meanwhile_is_not_put_back() -> None:
     schedule = Schedule(Room(4, 100), padded=True)
     entered(schedule, "a", [5, 5])

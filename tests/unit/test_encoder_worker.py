@@ -504,6 +504,64 @@ async def test_a_text_that_cannot_be_read_takes_no_other_along() -> None:
         assert model.reader.read_ones[1:5] == ["4", "unreadable", "4", "unreadable"]
 
 
+async def reading(model: ReadingModel, encoder: WorkerEncoder, text: str) -> asyncio.Task[Matrix]:
+    """Let the reader begin with a text and hold it there."""
+    model.reader.gate.clear()
+    model.reader.entered.clear()
+    task = asyncio.create_task(encoder.encode([text]))
+    assert await asyncio.to_thread(model.reader.entered.wait, PATIENCE)
+    return task
+
+
+async def test_a_lone_text_that_cannot_be_read_is_told() -> None:
+    async with WorkerEncoder(ReadingModel()) as encoder:
+        with pytest.raises(EncoderFailed, match="what is this"):
+            await asyncio.wait_for(encoder.encode(["unreadable"]), PATIENCE)
+
+
+async def test_closing_answers_a_lone_text_that_is_being_read() -> None:
+    model = ReadingModel()
+    encoder = WorkerEncoder(model)
+    task = await reading(model, encoder, "1")
+    closing = asyncio.create_task(encoder.aclose())
+    await asyncio.sleep(0)
+    model.reader.gate.set()
+    with pytest.raises(EncoderFailed, match="closed"):
+        await asyncio.wait_for(task, PATIENCE)
+    await closing
+
+
+async def test_closing_answers_a_batch_that_was_too_large() -> None:
+    model = NumberModel()
+    model.fits = 1
+    encoder = WorkerEncoder(model)
+    task = await busy(model, encoder, ["1", "2"])
+    closing = asyncio.create_task(encoder.aclose())
+    await asyncio.sleep(0)
+    model.gate.set()
+    with pytest.raises(EncoderFailed, match="closed"):
+        await asyncio.wait_for(task, PATIENCE)
+    await closing
+
+
+async def test_who_leaves_before_or_while_a_text_is_read_takes_it_along() -> None:
+    model = ReadingModel()
+    async with WorkerEncoder(model) as encoder:
+        task = await reading(model, encoder, "1")
+        waiting = [asyncio.create_task(encoder.encode([str(n)])) for n in range(2, 100)]
+        await asyncio.sleep(0)
+        assert encoder.waiting == 98
+        for one in (task, *waiting):
+            one.cancel()
+        await asyncio.gather(task, *waiting, return_exceptions=True)
+        assert encoder.waiting == 0
+        model.gate.set()
+        model.reader.gate.set()
+        assert numbers(await encoder.encode(["100"])) == [100]
+    assert model.slices == [["100"]]
+    assert model.reader.read_ones == ["1", "100"]
+
+
 async def test_closing_answers_those_whose_texts_are_being_read() -> None:
     model = ReadingModel()
     model.reader.gate.clear()

@@ -74,6 +74,8 @@ class Job:
     """When it is taken, in the lane's own time; of two at one time, whoever came first."""
     waits: bool = False
     """It stands in a schedule."""
+    line: Any = None
+    """Where it stands, or stood last."""
     gone: bool = False
     """Nobody asks for it any more."""
 
@@ -90,7 +92,7 @@ class _Line:
 
     def push(self, job: Job) -> None:
         heappush(self.heap, (job.turn, job))
-        job.waits = True
+        job.waits, job.line = True, self
         self.jobs += 1
         self.length += job.length
 
@@ -154,8 +156,8 @@ class Schedule:
                 self._lines[job.lane].push(job)
 
     def leave(self, job: Job) -> None:
-        """Take a job out, if it is in."""
-        if job.waits:
+        """Take a job out, if it is in; it may wait in another schedule."""
+        if job.waits and job.line is self._lines[job.lane]:
             self._lines[job.lane].drop(job)
 
     def clear(self) -> list[Job]:
