@@ -16,7 +16,7 @@ SIDE = 1_024
 """Pixels. A file of a few bytes may unfold to any number of them."""
 FORMATS = ("JPEG", "PNG", "WEBP")
 
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 """What the library raises for bytes that are no picture."""
 
 
@@ -41,7 +41,7 @@ def _check(field: str, file: bytes) -> None:
             width, height = picture.size
     except UnidentifiedImageError as error:
         raise InvalidField(field, "is no JPEG, PNG or WebP") from error
-    except _BROKEN as error:
+    except BROKEN as error:
         raise InvalidField(field, f"cannot be read: {error}") from error
     if max(width, height) > SIDE:
         raise InvalidField(field, f"is {width:,} × {height:,} pixels, at most {SIDE:,} a side are allowed")
@@ -51,12 +51,20 @@ def pixels(file: bytes) -> Image.Image:
     """Return a picture upright and in red, green and blue. Raises ``ValueError`` for a file that is damaged."""
     try:
         with Image.open(BytesIO(file), formats=FORMATS) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            if upright.has_transparency_data:
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-            return upright.convert("RGB")
-    except _BROKEN as error:
+            return upright(picture)
+    except BROKEN as error:
         raise ValueError(f"a picture of {len(file):,} bytes is damaged: {error}") from error
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Return a picture as it is to be looked at: turned as its camera says, on white, in red, green and blue.
+
+    Raises one of ``BROKEN`` for a file that is damaged.
+    """
+    turned = ImageOps.exif_transpose(picture)
+    if turned.has_transparency_data:
+        turned = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned.convert("RGBA"))
+    return turned.convert("RGB")
 
 
 async def damaged(item: Item) -> InvalidField | None:

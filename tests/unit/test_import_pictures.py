@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from penchant_adapters import contract
+from penchant_adapters.pictures import BYTES
 from penchant_cli.importing import FileRefused, Options, check
-from penchant_cli.importing.pictures import BYTES, Pictures, thumbnail
+from penchant_cli.importing.pictures import Pictures, thumbnail
 from PIL import Image
 
 from tests.encoder_models import picture

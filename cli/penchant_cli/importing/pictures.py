@@ -4,12 +4,11 @@ from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from penchant_adapters.pictures import BROKEN, BYTES, MOST, upright
+from PIL import Image
 
 from penchant_cli.importing.errors import FileRefused
 
-MOST = 4
-BYTES = 65_536
 SIDES = (512, 384, 256, 128)
 """Pixels, largest first: models look at some 224 to 384 of them, and 128 always fit."""
 KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -36,7 +35,7 @@ class Pictures:
         for file in files[:MOST]:
             try:
                 found.append(thumbnail(file))
-            except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+            except BROKEN:
                 self._notes["pictures that cannot be read, left out"] += 1
         return found
 
@@ -56,12 +55,9 @@ def thumbnail(file: Path) -> bytes:
     """
     with Image.open(file) as picture:
         picture.draft("RGB", (2 * SIDES[0], 2 * SIDES[0]))
-        upright = ImageOps.exif_transpose(picture)
-        if upright.has_transparency_data:
-            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-        upright = upright.convert("RGB")
+        whole = upright(picture)
     for side in SIDES:
-        small = upright.copy()
+        small = whole.copy()
         small.thumbnail((side, side))
         small.save(made := BytesIO(), "JPEG", quality=85, optimize=True)
         if len(made.getvalue()) <= BYTES:
