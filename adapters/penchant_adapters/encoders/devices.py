@@ -1,7 +1,7 @@
 """Where torch runs a model, and with which numbers."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -45,6 +45,19 @@ def number_of(device: torch.device, wanted: Precision) -> torch.dtype:
 def name_of(number: torch.dtype) -> str:
     """Return it in a word."""
     return str(number).removeprefix("torch.")
+
+
+def told(devices: Sequence[torch.device]) -> str:
+    """Return them in words, for a log."""
+    return ", ".join(map(str, devices))
+
+
+def threads_each(devices: Sequence[torch.device]) -> int:
+    """Return how many threads work at each of them.
+
+    While one takes a batch's vectors from a GPU and finishes them, the other has the next one computed.
+    """
+    return 2 if devices[0].type == "cuda" else 1
 
 
 class Streams:

@@ -14,7 +14,16 @@ import transformers
 from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 
-from penchant_adapters.encoders.devices import ROOMS, Streams, devices_of, name_of, number_of, usable
+from penchant_adapters.encoders.devices import (
+    ROOMS,
+    Streams,
+    devices_of,
+    name_of,
+    number_of,
+    threads_each,
+    told,
+    usable,
+)
 from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.precision import LEAST_COSINE, SAMPLE, likeness, refuse_unlike
 from penchant_adapters.encoders.projection import Projection
@@ -82,11 +91,8 @@ def load_models(
             refuse_unlike(place, name_of(number), likeness(parts.encoder.encode(SAMPLE), full))
         others = [replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:]]
         encoders = [one.encoder for one in (parts, *others)]
-    where = ", ".join(str(one) for one in devices)
     cores = f", {torch.get_num_threads()} threads" if devices[0].type == "cpu" else ""
-    # While one thread takes a batch's vectors from a GPU and finishes them, the other has the next one computed.
-    threads_each = 2 if devices[0].type == "cuda" else 1
-    return encoders * threads_each, f"{where}, {name_of(number)}, torch{cores}"
+    return encoders * threads_each(devices), f"{told(devices)}, {name_of(number)}, torch{cores}"
 
 
 def _on_openvino(
@@ -104,7 +110,7 @@ def _on_openvino(
     if runtime == "torch" or (runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)):
         return None
     try:
-        models, told = _compiled(parts, threads, name_of(number))
+        models, how = _compiled(parts, threads, name_of(number))
         refuse_unlike(place, f"{name_of(number)} by OpenVINO", likeness(models[0].encode(SAMPLE), full), _LEAST[number])
     except ImportError as error:
         if runtime == "openvino":
@@ -115,7 +121,7 @@ def _on_openvino(
             raise InvalidSetting(f"hf:{place} fails by OpenVINO: {error}; use torch", "encoder runtime") from error
         _log.warning("hf:%s is run by torch, because OpenVINO cannot: %s", place, error)
         return None
-    return models, told
+    return models, how
 
 
 def _compiled(parts: Parts, threads: int | None, number: str) -> tuple[list[TokenizedModel], str]:

@@ -17,7 +17,16 @@ from penchant_core.errors import InvalidSetting
 from penchant_core.vectors import Matrix
 from PIL import Image
 
-from penchant_adapters.encoders.devices import ROOMS, Streams, devices_of, name_of, number_of, usable
+from penchant_adapters.encoders.devices import (
+    ROOMS,
+    Streams,
+    devices_of,
+    name_of,
+    number_of,
+    threads_each,
+    told,
+    usable,
+)
 from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.mixed import Part
 from penchant_adapters.encoders.precision import SAMPLE, likeness, refuse_unlike
@@ -64,9 +73,7 @@ def load_models(
             refuse_unlike(place, name_of(number), likeness(model.encode(_SAMPLE), full))
         models = [model]
         models += [SeeingModel(name, layout, reader, deepcopy(network).to(other)) for other in devices[1:]]
-    where = ", ".join(str(one) for one in devices)
-    threads_each = 2 if devices[0].type == "cuda" else 1
-    return models * threads_each, f"{where}, {name_of(number)}, torch, sees pictures"
+    return models * threads_each(devices), f"{told(devices)}, {name_of(number)}, torch, sees pictures"
 
 
 class PixelsRead(NamedTuple):
