@@ -46,7 +46,7 @@ def main() -> int:
 def _played(language: Language, case: dict[str, object], out: Path) -> str:
     """Return why a case failed; empty: it did not."""
     with tempfile.TemporaryDirectory() as data:
-        service = Service(Path(data), free_port())
+        service = Service(Path(data), free_port(), case)
         if not case.get("absent"):
             service.start()
         try:

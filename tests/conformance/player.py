@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
+CATALOGUE = Path(__file__).parent / "catalogue.json"
 PATIENCE = 60.0
 """Seconds that a driver may take for one step."""
 
@@ -67,26 +69,35 @@ class Failed(AssertionError):
     """A client did something else than it should."""
 
 
-class Service:
-    """``penchant up`` on one address and one directory, which outlive its deaths."""
+class Broken(Failed):
+    """A client did something that trying again cannot mend."""
 
-    def __init__(self, folder: Path, port: int, **variables: str) -> None:
-        self._folder, self._variables = folder, variables
+
+class Service:
+    """``penchant up`` on one address and one directory, which outlive its deaths.
+
+    A case may want settings (``variables``), access by ``keys`` or by ``certificates`` (``access``), or a service of a
+    later contract in its place (``later``).
+    """
+
+    def __init__(self, folder: Path, port: int, case: Mapping[str, Any] | None = None) -> None:
+        self._folder, self._case = folder, case or {}
         self.target = f"127.0.0.1:{port}"
+        self.known: dict[str, Any] = {"target": self.target}
+        """What steps may name with ``$NAME``."""
+        self._variables: Mapping[str, str] = self._case.get("variables", {})
+        if "access" in self._case:
+            self._variables = {**self._variables, **self._guarded(self._case["access"])}
         self._process: subprocess.Popen[str] | None = None
         self._draining = threading.Thread()
 
     def start(self) -> None:
         """Start it, and return when it serves."""
+        up = [str(Path(sys.executable).parent / "penchant"), "up", "--data-dir", str(self._folder / "data")]
+        later = [sys.executable, "-m", "tests.conformance.later"]
         self._process = subprocess.Popen(
-            [
-                str(Path(sys.executable).parent / "penchant"),
-                "up",
-                "--listen",
-                self.target,
-                "--data-dir",
-                str(self._folder),
-            ],
+            [*(later if self._case.get("later") else up), "--listen", self.target],
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,6 +113,14 @@ class Service:
                 self._draining.start()
                 return
         raise RuntimeError("penchant up ended: " + "".join(said))
+
+    def _guarded(self, how: str) -> dict[str, str]:
+        """Settings of a service that wants TLS, and keys or certificates of its callers."""
+        from tests.conformance.access import Access
+
+        access = Access.made(self._folder)
+        self.known |= access.known
+        return access.settings(how)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it and wait until it is gone."""
@@ -121,54 +140,110 @@ class Service:
 
 
 class Driver:
-    """A client's driver: one step at a time."""
+    """A client's driver: one step at a time. After it was told to leave, the next step begins another one."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, language: Language, out: Path) -> None:
+        self._command = [part.format(out=out, python=sys.executable, root=ROOT) for part in language.run]
+        self._folder = language.folder
+        self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._said: list[str] = []
+        self._readers: list[threading.Thread] = []
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._living().pid
 
     def begin(self, step: Mapping[str, Any]) -> None:
         """Tell it what to do."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(step) + "\n")
-        self._process.stdin.flush()
+        process = self._living()
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(step) + "\n")
+        process.stdin.flush()
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self, patience: float = PATIENCE) -> dict[str, Any]:
         """Return what came of it."""
         try:
-            line = self._lines.get(timeout=PATIENCE)
+            line = self._lines.get(timeout=patience)
         except queue.Empty:
-            raise Failed(f"no answer for {PATIENCE:g} s") from None
+            raise Failed(f"no answer for {patience:g} s") from None
         if line is None:
-            raise Failed(f"the driver ended with {self._process.wait()}")
+            raise Failed(f"the driver ended: {self.left()}")
         found: dict[str, Any] = json.loads(line)
         return found
+
+    def left(self) -> dict[str, Any]:
+        """Wait for its end; return its status and what it wrote to standard error."""
+        process, self._process = self._living(), None
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise Failed(f"did not end for {PATIENCE:g} s") from None
+        finally:
+            for reader in self._readers:
+                reader.join()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                assert pipe is not None
+                with suppress(OSError):
+                    pipe.close()
+        return {"status": process.returncode, "said": "".join(self._said)}
+
+    def end(self) -> None:
+        """Close its input and wait until it is gone; what it said to standard error is passed on."""
+        if self._process is None:
+            return
+        process = self._process
+        with suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        sys.stderr.write(self.left()["said"])
+
+    def _living(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._lines, self._said = queue.Queue(), []
+            self._readers = [
+                threading.Thread(target=self._read, args=(self._process, self._lines), daemon=True),
+                threading.Thread(target=self._hear, args=(self._process, self._said), daemon=True),
+            ]
+            for reader in self._readers:
+                reader.start()
+        return self._process
+
+    @staticmethod
+    def _read(process: subprocess.Popen[str], lines: "queue.Queue[str | None]") -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    @staticmethod
+    def _hear(process: subprocess.Popen[str], said: list[str]) -> None:
+        assert process.stderr is not None
+        said.extend(process.stderr)
 
 
 @contextmanager
 def driving(language: Language, out: Path) -> Iterator[Driver]:
     """Run a client's driver."""
-    command = [part.format(out=out, python=sys.executable, root=ROOT) for part in language.run]
-    with subprocess.Popen(
-        command, cwd=language.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield Driver(process)
-        finally:
-            with suppress(OSError):
-                assert process.stdin is not None
-                process.stdin.close()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    driver = Driver(language, out)
+    try:
+        yield driver
+    finally:
+        driver.end()
 
 
 @dataclass
@@ -183,7 +258,13 @@ class Play:
 
     def run(self) -> None:
         """Play all steps. Raises ``Failed`` at the first that is not as it should be."""
-        self.kept = {"target": self.service.target, "long": "x" * 8_193}
+        self.kept = {
+            **self.service.known,
+            "catalogue": json.loads(CATALOGUE.read_text(encoding="utf-8")),
+            "long": "x" * 8_193,
+            "huge": "x" * 5_000_000,
+            "in_a_year": int((time.time() + 365 * 86_400) * 1000),
+        }
         for number, step in enumerate(self.case["steps"]):
             try:
                 self._step(step)
@@ -194,10 +275,16 @@ class Play:
         if "service" in step:
             self._befall(step["service"])
             return
+        if step["do"] == "leave":
+            self.driver.begin(step)
+            matched(self.driver.left(), self._filled(step.get("gives", {})), "gives")
+            return
         over = time.monotonic() + step.get("until", 0) / 1000
         while True:
             try:
                 self._tried(step)
+            except Broken:
+                raise
             except Failed:
                 if time.monotonic() > over:
                     raise
@@ -237,7 +324,7 @@ class Play:
         if sequence is not None:
             before = self.sequences.get(step["name"], 0)
             if sequence <= before:
-                raise Failed(f"gave update {sequence} after update {before}")
+                raise Broken(f"gave update {sequence} after update {before}")
             self.sequences[step["name"]] = sequence
 
     def _befall(self, what: str) -> None:
@@ -280,8 +367,8 @@ _JUDGED = {"gives", "error", "keep", "meanwhile", "takes_at_most", "comes", "unt
 def matched(found: Any, wanted: Any, where: str) -> None:
     """Raise ``Failed`` unless all that is wanted is there; what a case says nothing of may be anything.
 
-    ``{"$contains": x}``, ``{"$not": x}``, ``{"$above": n}``, ``{"$at_least": n}``, ``{"$count": n}``, ``{"$some": x}``
-    say less than a value; a list is matched one by one.
+    ``{"$contains": x}``, ``{"$not": x}``, ``{"$above": n}``, ``{"$at_least": n}``, ``{"$count": n}``, ``{"$some": x}``,
+    ``{"$matches": pattern}`` say less than a value; a list is matched one by one.
     """
     if isinstance(wanted, dict):
         rules = {key: value for key, value in wanted.items() if key.startswith("$")}
@@ -310,6 +397,7 @@ def _ruled(found: Any, rule: str, value: Any, where: str) -> None:
         "$at_least": lambda: found >= value,
         "$at_most": lambda: found <= value,
         "$count": lambda: len(found) == value,
+        "$matches": lambda: re.search(value, found) is not None,
         "$some": lambda: bool(found) == value,
         "$number": lambda: isinstance(found, int | float) == value,
         "$distinct": lambda: (len(found) == len(set(found))) == value,

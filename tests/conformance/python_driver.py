@@ -14,6 +14,8 @@ from google.protobuf import json_format
 from penchant import Event, Item, PenchantError, Tls, aio, results
 from penchant.v1 import recommendation_pb2
 
+from tests.conformance.python_measures import MEASURED
+
 Answer = dict[str, Any]
 
 
@@ -74,13 +76,65 @@ def acknowledged(answers: Sequence[results.Acknowledged]) -> Answer:
     }
 
 
-@dataclass
 class Opened:
-    """A stream, and the updates that were read of it and not asked for."""
+    """A stream that is read, and what was read of it and not asked for; a lazy one is read when it is asked."""
 
-    stream: Any
-    reading: asyncio.Task[None]
-    updates: asyncio.Queue[results.Update | BaseException]
+    def __init__(self, stream: Any, *, lazy: bool) -> None:
+        self.stream = stream
+        self._lazy = lazy
+        self._updates: asyncio.Queue[results.Update | BaseException] = asyncio.Queue()
+        self._reading = asyncio.create_task(self._read_one() if lazy else self._read_all())
+
+    async def next(self, seconds: float) -> results.Update:
+        """Return the next update; raises NoUpdate when none comes in time, or what ended the stream."""
+        if self._lazy and self._reading.done() and self._updates.empty():
+            self._reading = asyncio.create_task(self._read_one())
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._updates.get()
+        except TimeoutError:
+            raise NoUpdate from None
+        return returned(found)
+
+    async def latest(self) -> results.Update:
+        """Return the newest update that was read."""
+        if self._updates.empty():
+            raise NoUpdate
+        while self._updates.qsize() > 1:
+            self._updates.get_nowait()
+        return returned(self._updates.get_nowait())
+
+    async def close(self) -> None:
+        """Leave it."""
+        self._reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._reading
+        if isinstance(self.stream, aio.Stream):
+            await self.stream.__aexit__(None, None, None)
+        else:
+            await self.stream.aclose()
+
+    async def _read_all(self) -> None:
+        while await self._read_one():
+            pass
+
+    async def _read_one(self) -> bool:
+        try:
+            self._updates.put_nowait(await anext(self.stream))
+        except StopAsyncIteration:
+            self._updates.put_nowait(EOFError("the stream ended"))
+        except PenchantError as error:
+            self._updates.put_nowait(error)
+        else:
+            return True
+        return False
+
+
+def returned(found: results.Update | BaseException) -> results.Update:
+    """Return an update, or raise what ended the stream."""
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 @dataclass
@@ -181,37 +235,18 @@ class Driver:
         more = {"min_freshness": told.get("min_freshness", ""), **told.get("options", {})}
         steered = not told.get("watch", False)
         stream: Any = client.stream(told["user_id"], **more) if steered else client.watch(told["user_id"], **more)
-        updates: asyncio.Queue[results.Update | BaseException] = asyncio.Queue()
-
-        async def read() -> None:
-            try:
-                async for update in stream:
-                    updates.put_nowait(update)
-                updates.put_nowait(EOFError("the stream ended"))
-            except PenchantError as error:
-                updates.put_nowait(error)
-
-        self.streams[told["name"]] = Opened(stream, asyncio.create_task(read()), updates)
+        self.streams[told["name"]] = Opened(stream, lazy=told.get("lazy", False))
         return {}
 
     async def next(self, _: aio.Client, told: Mapping[str, Any]) -> Answer:
         """Return the next update."""
-        try:
-            async with asyncio.timeout(told["within"] / 1000):
-                found = await self.streams[told["name"]].updates.get()
-        except TimeoutError:
-            raise NoUpdate from None
-        return update_of(found)
+        await asyncio.sleep(told.get("after", 0) / 1000)
+        return update_of(await self.streams[told["name"]].next(told["within"] / 1000))
 
     async def latest(self, _: aio.Client, told: Mapping[str, Any]) -> Answer:
         """Return the newest update there is."""
         await asyncio.sleep(told["after"] / 1000)
-        updates = self.streams[told["name"]].updates
-        if updates.empty():
-            raise NoUpdate
-        while updates.qsize() > 1:
-            updates.get_nowait()
-        return update_of(updates.get_nowait())
+        return update_of(await self.streams[told["name"]].latest())
 
     async def shown(self, _: aio.Client, told: Mapping[str, Any]) -> Answer:
         """Say what is on the screen."""
@@ -225,15 +260,12 @@ class Driver:
 
     async def close_stream(self, _: aio.Client, told: Mapping[str, Any]) -> Answer:
         """Leave a stream."""
-        opened = self.streams.pop(told["name"])
-        opened.reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await opened.reading
-        if isinstance(opened.stream, aio.Stream):
-            await opened.stream.__aexit__(None, None, None)
-        else:
-            await opened.stream.aclose()
+        await self.streams.pop(told["name"]).close()
         return {}
+
+    async def measure(self, client: aio.Client, told: Mapping[str, Any]) -> Answer:
+        """Do one thing many times, by the client or by the stubs."""
+        return await MEASURED[told["what"]](client, told["user_id"], told["count"], told.get("item_ids", ()))
 
     async def raw(self, client: aio.Client, told: Mapping[str, Any]) -> Answer:
         """Ask by the generated stubs."""
@@ -263,10 +295,8 @@ class NoUpdate(Exception):
     """None came in time."""
 
 
-def update_of(found: results.Update | BaseException) -> Answer:
-    """Return an update as drivers tell it, or raise what ended the stream."""
-    if isinstance(found, BaseException):
-        raise found
+def update_of(found: results.Update) -> Answer:
+    """Return an update as drivers tell it."""
     trigger = found.trigger
     return list_of(found.recommendations) | {
         "sequence": found.sequence,
@@ -277,15 +307,24 @@ def update_of(found: results.Update | BaseException) -> Answer:
     }
 
 
-async def main() -> None:
-    """Read lines until there are no more."""
+async def main() -> int:
+    """Read lines until there are no more; return the status of the program."""
     driver = Driver()
     while line := await asyncio.to_thread(sys.stdin.readline):
-        sys.stdout.write(json.dumps(await driver.do(json.loads(line))) + "\n")
+        told = json.loads(line)
+        if told["do"] == "leave":
+            break
+        sys.stdout.write(json.dumps(await driver.do(told)) + "\n")
         sys.stdout.flush()
+    status = 0
     for client in driver.clients.values():
-        await client.close()
+        try:
+            await client.close()
+        except PenchantError as error:
+            sys.stderr.write(f"{error}\n")
+            status = 1
+    return status
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

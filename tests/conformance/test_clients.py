@@ -1,7 +1,7 @@
 """Every client whose tools are on this machine, against every case; and bugs that are planted are found."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,35 +33,31 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Language], Path
     return build
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """A service that a case may kill and start."""
-    found = Service(tmp_path / "data", free_port())
-    yield found
-    found.end()
-
-
-def play(case: dict[str, Any], language: Language, out: Path, service: Service) -> None:
-    if not case.get("absent"):
-        service.start()
-    with driving(language, out) as driver:
-        Play(case, driver, service).run()
+def play(case: dict[str, Any], language: Language, out: Path, folder: Path) -> None:
+    service = Service(folder / "service", free_port(), case)
+    try:
+        if not case.get("absent"):
+            service.start()
+        with driving(language, out) as driver:
+            Play(case, driver, service).run()
+    finally:
+        service.end()
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_client_answers_as_all_do(
-    language: str, case: str, built: Callable[[Language], Path], service: Service
+    language: str, case: str, built: Callable[[Language], Path], tmp_path: Path
 ) -> None:
-    play(CASES[case], LANGUAGES[language], built(LANGUAGES[language]), service)
+    play(CASES[case], LANGUAGES[language], built(LANGUAGES[language]), tmp_path)
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path, service: Service) -> None:
+def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tests.conformance.planted", bug)
     planted = replace(LANGUAGES["Python"], folder=ROOT, run=command)
     with pytest.raises(Failed):
-        play(CASES[BUGS[bug][1]], planted, tmp_path, service)
+        play(CASES[BUGS[bug][1]], planted, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from penchant import Event, Item, aio, errors
-from penchant.outbox import REQUEST_BYTES, Outbox
+from penchant.encode import REQUEST_BYTES
+from penchant.outbox import Outbox
 from penchant.v1 import event_pb2
 
 from tests.unit.fake_knowledge import until

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from penchant.errors import Internal
-from penchant.following import Following
+from penchant.following import Following, merged
 from penchant.retry import Backoff, service_config
 from penchant.v1 import recommendation_pb2 as pb
 
@@ -54,6 +54,33 @@ def test_any_sequence_of_lists_comes_out_as_it_went_in(orders: list[list[str]], 
         if random.random() < 0.3:  # a connection ends, and the next one repeats the last update
             assert following.opening().resume_token == update.resume_token
             assert following.accept(update) is None
+
+
+@given(lists, st.sets(st.integers(1, 12)), st.sets(st.integers(1, 12)))
+def test_updates_that_wait_for_a_reader_are_one_that_says_the_same(
+    orders: list[list[str]], snapshots: set[int], reads: set[int]
+) -> None:
+    quick, slow = Following(pb.StreamStart()), Following(pb.StreamStart())
+    waiting: pb.RecommendationUpdate | None = None
+    for update in encoded(orders, snapshots):
+        expected = quick.accept(update)
+        waiting = update if waiting is None else merged(waiting, update)
+        assert len(waiting.recommendations) <= len(waiting.order)
+        if update.stream_sequence in reads or update.stream_sequence == len(orders):
+            seen = slow.accept(waiting)
+            assert expected is not None
+            assert seen is not None
+            assert (seen.recommendations, seen.sequence) == (expected.recommendations, expected.sequence)
+            assert slow.opening().resume_token == update.resume_token
+            waiting = None
+
+
+def test_the_last_trigger_is_kept_when_updates_become_one() -> None:
+    first, second, third = encoded([["i1"], ["i2"], ["i3"]], set())
+    first.trigger.event_id, second.trigger.event_id = "e1", "e2"
+    assert merged(merged(first, second), third).trigger.event_id == "e2"
+    assert not merged(third, third).HasField("trigger")
+    assert first.trigger.event_id == "e1"
 
 
 @given(lists)

@@ -1,6 +1,7 @@
 """A long stream of events that are put on it one by one, and reads that wait for one's own writes."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
 import penchant
@@ -85,6 +86,73 @@ async def test_an_error_of_its_user_does_not_wait_for_acknowledgements(
     with pytest.raises(LookupError):
         await failing()
     assert len(recorder.unanswered) == 1
+
+
+async def test_closing_a_client_flushes_its_recorders(service: FakeService) -> None:
+    client = aio.Client(service.target)
+    recorders = [client.recorder(), client.recorder(batch=10, window=20), client.recorder()]
+    for number, recorder in enumerate(recorders[:2]):
+        await recorder.put(*(view(100 * number + each) for each in range(15)))
+    await client.close()
+    assert len(service.knowledge.recorded) == 30
+    assert [recorder.unanswered for recorder in recorders] == [[], [], []]
+
+
+async def test_closing_a_client_tells_how_many_events_are_not_acknowledged(
+    service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.knowledge.muted = True
+    client = aio.Client(service.target, timeout=0.2)
+    recorders = [client.recorder(), client.recorder()]
+    await recorders[0].put(view(0), view(1))
+    await recorders[1].put(view(2))
+    with pytest.raises(errors.DeadlineExceeded, match="closed with 3 events that are not acknowledged"):
+        await client.close()
+    assert [[one.event_id for one in recorder.unanswered] for recorder in recorders] == [["e0", "e1"], ["e2"]]
+    await client.close()
+    told = [record.getMessage() for record in caplog.records if record.name == "penchant"]
+    assert sorted(told) == [
+        f"a recorder was left with {count} events that are not acknowledged; flush or close it first"
+        for count in (1, 2)
+    ]
+
+
+FORGETFUL = """
+import asyncio, sys
+from penchant import Client, Event, aio
+
+async def main():
+    recorder = aio.Client(sys.argv[1]).recorder()
+    await recorder.put(Event("u", "view", item_id="i"))
+
+if sys.argv[2] == "aio":
+    asyncio.run(main())
+else:
+    client = Client(sys.argv[1], timeout=float(sys.argv[3]))
+    recording = client.recorder()
+    recording.__enter__().put(Event("u", "view", item_id="i"))
+"""
+
+
+async def left(service: FakeService, *arguments: str) -> str:
+    """Run a program that forgets its events; return what it says."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FORGETFUL, service.target, *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await program.communicate()
+    assert program.returncode == 0
+    return said.decode()
+
+
+async def test_a_program_that_ends_with_events_tells_so(service: FakeService) -> None:
+    service.knowledge.muted = True
+    assert "left with 1 events that are not acknowledged" in await left(service, "aio")
+    assert "closed with 1 events that are not acknowledged" in await left(service, "plain", "0.2")
+
+
+async def test_a_plain_program_that_ends_without_closing_sends_its_events(service: FakeService) -> None:
+    assert "Error" not in await left(service, "plain", "5")
+    assert len(service.knowledge.recorded) == 1
 
 
 async def test_plain_threads_have_it_too(service: FakeService) -> None:

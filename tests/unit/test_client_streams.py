@@ -1,6 +1,7 @@
 """Streams of recommendations over connections that break."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -130,6 +131,36 @@ async def test_shown_positions_stay_also_when_the_connection_is_lost_before_the_
         assert ids(await anext(stream)) == ("i3", "i9")
     assert [one.shown.positions for one in service.knowledge.said] == [2, 0]
     assert [opening.shown_positions for opening in service.knowledge.openings] == [0, 2]
+
+
+async def test_who_reads_slowly_is_given_the_newest_list_and_may_speak_of_an_old_one(
+    client: aio.Client, service: FakeService
+) -> None:
+    async with client.stream("u") as stream:
+        first = await anext(stream)
+        for number in range(20):
+            service.knowledge.push("i1", f"i{number + 10}")
+            await until(lambda: stream._mailbox is not None and stream._mailbox.newest == number + 2)  # noqa: B023
+        await stream.shown(1, sequence=first.sequence)  # the service knows sixteen updates and would end the stream
+        assert (ids(await anext(stream)), stream._following.sequence) == (("i1", "i29"), 21)
+        service.knowledge.push("i3")
+        assert (await anext(stream)).sequence == 22
+    assert service.knowledge.said == []
+
+
+async def test_what_came_before_a_connection_broke_is_read_before_the_next_one(
+    client: aio.Client, service: FakeService
+) -> None:
+    async with client.stream("u") as stream:
+        await anext(stream)
+        service.knowledge.push("i9", "i1")
+        await until(lambda: stream._mailbox is not None and stream._mailbox.newest == 2)
+        await service.stop()
+        assert ids(await anext(stream)) == ("i9", "i1")
+        await service.start()
+        service.knowledge.push("i2")
+        assert ids(await anext(stream)) == ("i2",)
+    assert json.loads(service.knowledge.openings[-1].resume_token)[0] == 2
 
 
 async def test_a_change_outlives_the_connection(client: aio.Client, service: FakeService) -> None:

@@ -9,6 +9,7 @@ import penchant
 import pytest
 from google.rpc import status_pb2
 from penchant import aio, errors
+from penchant.v1 import event_pb2
 
 VERBS = {
     "close",
@@ -72,6 +73,7 @@ def test_the_public_names_are_these() -> None:
         "UpsertResult",
         "__version__",
         "aio",
+        "kafka_record",
     ]
     assert all(hasattr(penchant, name) for name in penchant.__all__)
     assert aio.__all__ == ["Client", "Recorder", "Stream"]
@@ -125,3 +127,16 @@ def test_a_connection_that_ends_during_a_write_is_unavailable() -> None:
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = [line.split()[1] for line in (errors.__doc__ or "").splitlines() if line.strip().startswith(("├", "└"))]
     assert drawn == [cls.__name__ for cls in errors.PenchantError.__subclasses__()]
+
+
+def test_an_event_becomes_a_record_of_the_topic() -> None:
+    key, value = penchant.kafka_record(penchant.Event("梅", "view", item_id="tent"))
+    event = event_pb2.Event.FromString(value)
+    assert (key.decode(), event.user_id, event.type, event.item_id) == ("梅", "梅", "view", "tent")
+    assert event.event_id
+
+
+def test_an_event_that_no_request_has_room_for_is_refused_by_name() -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"event: 1048\d{3} bytes, a request takes at most") as told:
+        penchant.kafka_record(penchant.Event("u", "review", text="x" * (1 << 20)))
+    assert told.value.field == "event"

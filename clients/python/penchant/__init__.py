@@ -8,7 +8,7 @@ from importlib.metadata import version
 from penchant import aio
 from penchant.client import Client, Recorder, Stream
 from penchant.credentials import Tls
-from penchant.encode import ListOptions
+from penchant.encode import ListOptions, kafka_record
 from penchant.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -81,4 +81,5 @@ __all__ = [
     "UpsertResult",
     "__version__",
     "aio",
+    "kafka_record",
 ]

@@ -1,10 +1,11 @@
 """The client for asyncio. Every verb of the contract is here; :mod:`penchant.client` lends it to plain threads."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
-from typing import Any, Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
@@ -13,7 +14,9 @@ from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, A
 from penchant.credentials import Tls
 from penchant.delivery import UPSERTS_AT_ONCE, Limits, event_delivery, item_delivery, summed
 from penchant.encode import ListOptions, list_options
+from penchant.errors import DeadlineExceeded
 from penchant.following import Following
+from penchant.mailbox import Mailbox
 from penchant.recording import EventDelivery, Recorder
 from penchant.streams import Stream, follow
 from penchant.v1 import catalog_pb2, event_pb2, recommendation_pb2, user_pb2
@@ -51,6 +54,7 @@ class Client:
         self._endpoint = Endpoint(target, tls, retries, api_key)
         self._timeout = timeout
         self._writes = Writes(remembered=read_your_writes)
+        self._recorders: set[Recorder] = set()
         self._closed = False
 
     @cached_property
@@ -67,11 +71,18 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; calls under way raise Cancelled. Closing again does nothing."""
+        """Close the connection; calls under way raise Cancelled. Closing again does nothing.
+
+        Recorders that are open are flushed first, for at most ``timeout``. Raises DeadlineExceeded with the number of
+        events that are not acknowledged then.
+        """
         self._closed = True
+        left = sum(await asyncio.gather(*(one.part(self._timeout) for one in self._recorders)))
         stubs = self.__dict__.pop("raw", None)
         if stubs is not None:
             await stubs.channel.close()
+        if left:
+            raise DeadlineExceeded(f"the client was closed with {left} events that are not acknowledged")
 
     async def record(
         self,
@@ -123,7 +134,7 @@ class Client:
         not acknowledged. ``patience`` is as for :meth:`record_many`.
         """
         limits = Limits(batch, window, patience, self._endpoint.retries)
-        return Recorder(lambda: self._deliver_events(limits))
+        return Recorder(lambda: self._deliver_events(limits), self._recorders)
 
     def _deliver_events(self, limits: Limits) -> EventDelivery:
         """Return what carries events, for whoever lends it to others."""
@@ -206,13 +217,15 @@ class Client:
     def watch(
         self, user_id: str, *, surface: str = "", min_freshness: str = "", **options: Unpack[ListOptions]
     ) -> AsyncGenerator[results.Update]:
-        """Return an iterator over the user's list, whole, whenever it changes; it resumes by itself when it breaks."""
+        """Return an iterator over the user's list, whole, whenever it changes; it resumes by itself when it breaks.
+
+        One who reads slowly is given the newest list and not those between.
+        """
         following = _following(user_id, surface, self._writes.token(user_id, min_freshness), options)
 
-        async def connect() -> Any:
-            return self.raw.recommendations.WatchRecommendations(
-                recommendation_pb2.WatchRecommendationsRequest(open=following.opening())
-            )
+        async def connect() -> Mailbox:
+            request = recommendation_pb2.WatchRecommendationsRequest(open=following.opening())
+            return Mailbox(self.raw.recommendations.WatchRecommendations(request))
 
         return follow(following, connect, retries=self._endpoint.retries, patience=self._timeout)
 

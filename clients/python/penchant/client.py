@@ -70,11 +70,15 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection and end the thread; calls under way raise Cancelled. Closing again does nothing."""
-        self._dropped()
+        """Close the connection and end the thread; calls under way raise Cancelled. Closing again does nothing.
+
+        Recorders that are open are flushed first, for at most ``timeout``. Raises DeadlineExceeded with the number of
+        events that are not acknowledged then.
+        """
         stubs = self.__dict__.pop("raw", None)
         if stubs is not None:
             stubs.channel.close()
+        self._dropped()
 
     def record(
         self,

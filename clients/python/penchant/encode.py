@@ -7,7 +7,11 @@ from typing import TypedDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from penchant import model
+from penchant.errors import InvalidArgument
 from penchant.v1 import catalog_pb2, event_pb2, recommendation_pb2
+
+REQUEST_BYTES = 1 << 20
+"""A request is closed before it grows beyond this; gRPC servers refuse messages above 4 MiB by default."""
 
 
 class ListOptions(TypedDict, total=False):
@@ -71,7 +75,27 @@ def _names(field: str, names: Collection[str]) -> Collection[str]:
 
 
 def event(value: model.Event | event_pb2.Event) -> event_pb2.Event:
-    """Return the event's message, with an id in any case; raises ValueError for a time without a time zone."""
+    """Return the event's message, with an id in any case.
+
+    Raises ValueError for a time without a time zone, and InvalidArgument for an event that no request has room for.
+    """
+    message = _event(value)
+    if (size := message.ByteSize()) > REQUEST_BYTES:
+        raise InvalidArgument(f"event: {size} bytes, a request takes at most {REQUEST_BYTES}", field="event")
+    return message
+
+
+def kafka_record(value: model.Event | event_pb2.Event) -> tuple[bytes, bytes]:
+    """Return key and value of the record that says the same to Penchant's topic of events; see docs/producing.md.
+
+    Give them to a producer with Kafka's own partitioner, murmur2, and the header ``content-type``
+    ``application/x-protobuf``. Raises what :func:`event` raises.
+    """
+    message = event(value)
+    return message.user_id.encode(), message.SerializeToString()
+
+
+def _event(value: model.Event | event_pb2.Event) -> event_pb2.Event:
     if isinstance(value, event_pb2.Event):
         if value.event_id:
             return value

@@ -15,6 +15,18 @@ MAX_POSITIONS = 100
 """Longest list that the contract allows."""
 
 
+def merged(earlier: pb.RecommendationUpdate, later: pb.RecommendationUpdate) -> pb.RecommendationUpdate:
+    """Return one update in the place of two that follow each other: the later list, with the details of both."""
+    update = pb.RecommendationUpdate()
+    update.CopyFrom(later)
+    told = {one.item_id for one in later.recommendations}
+    lacking = set(later.order) - told
+    update.recommendations.extend(one for one in earlier.recommendations if one.item_id in lacking)
+    if earlier.HasField("trigger") and not later.HasField("trigger"):
+        update.trigger.CopyFrom(earlier.trigger)
+    return update
+
+
 class Following:
     """What the client knows of one stream of recommendations."""
 

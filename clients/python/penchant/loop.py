@@ -34,6 +34,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._failure: Exception | None = None
 
     def run(self, work: Callable[[], Awaitable[T]]) -> T:
         """Await what ``work`` makes, on the loop; return its result or raise its error.
@@ -73,7 +74,10 @@ class LoopThread:
             self.finish(values.aclose)
 
     def close(self) -> None:
-        """Cancel everything, leave the resource and end the thread. Closing again does nothing."""
+        """Leave the resource, cancel everything and end the thread. Closing again does nothing.
+
+        Raises what leaving the resource raised.
+        """
         with self._lock:
             begun = self._loop is not None and not self._closed and self._pid == os.getpid()
             self._closed = True
@@ -84,6 +88,8 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._stop.set)
         if threading.current_thread() is not self._thread:
             self._thread.join()
+            if self._failure is not None:
+                raise self._failure
 
     def _schedule(self, work: Callable[[], Awaitable[T]], ended: threading.Event) -> futures.Future[T]:
         async def whole() -> T:
@@ -103,12 +109,16 @@ class LoopThread:
     def _begun(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             began: futures.Future[asyncio.AbstractEventLoop] = futures.Future()
-            self._thread = threading.Thread(
-                target=lambda: asyncio.run(self._live(began)), name="penchant-client", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run_loop, args=(began,), name="penchant-client", daemon=True)
             self._thread.start()
             self._loop = began.result()
         return self._loop
+
+    def _run_loop(self, began: futures.Future[asyncio.AbstractEventLoop]) -> None:
+        try:
+            asyncio.run(self._live(began))
+        except Exception as error:  # noqa: BLE001 whoever closes it hears of it
+            self._failure = error
 
     async def _live(self, began: futures.Future[asyncio.AbstractEventLoop]) -> None:
         async with self._resource:

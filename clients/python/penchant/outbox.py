@@ -14,13 +14,12 @@ from typing import Generic, TypeVar
 from google.protobuf.message import Message
 
 from penchant import results
+from penchant.encode import REQUEST_BYTES
 from penchant.errors import Internal, from_status
 from penchant.v1 import catalog_pb2, event_pb2
 
 MAX_BATCH = 1_000
 """Most elements that the contract allows in one request."""
-REQUEST_BYTES = 1 << 20
-"""A request is closed before it grows beyond this; gRPC servers refuse messages above 4 MiB by default."""
 
 Written = Callable[[str, str], None]
 """Takes a user and a freshness token."""

@@ -1,26 +1,37 @@
 """Events on one long stream: handed over one by one, acknowledged in order, and none of them forgotten."""
 
+import asyncio
+import logging
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from penchant import encode, model, results
 from penchant.delivery import Delivery
+from penchant.errors import PenchantError
 from penchant.v1 import event_pb2
 
 EventDelivery = Delivery[
     event_pb2.Event, event_pb2.RecordEventsRequest, event_pb2.RecordEventsResponse, results.Acknowledged
 ]
 
+_log = logging.getLogger("penchant")
+
 
 class Recorder:
     """A long stream of events; an asynchronous context manager that flushes what is left when it is left.
 
     What is not acknowledged when a connection breaks is sent again on the next one, in order; the service knows events
-    by their ids, so none counts twice. :attr:`unanswered` tells what was never acknowledged after an error.
+    by their ids, so none counts twice. :attr:`unanswered` tells what was never acknowledged after an error. Events that
+    are forgotten, with the recorder or at the end of the program, are told to the log ``penchant``.
     """
 
-    def __init__(self, open_delivery: Callable[[], EventDelivery]) -> None:
+    def __init__(self, open_delivery: Callable[[], EventDelivery], recorders: set["Recorder"]) -> None:
+        """*recorders* has those of a client that are open."""
         self._open_delivery = open_delivery
+        self._recorders = recorders
+        self._forgotten: Callable[[], object] | None = None
         self._delivery: EventDelivery | None = None
         self._answers: list[results.Acknowledged] = []
 
@@ -67,9 +78,27 @@ class Recorder:
     async def _opened(self) -> EventDelivery:
         if self._delivery is None:
             self._delivery = await self._open_delivery().__aenter__()
+            self._forgotten = weakref.finalize(self, _tell, self._delivery)
+            self._recorders.add(self)
         return self._delivery
 
     async def abandon(self) -> None:
         """End the stream as it stands; :attr:`unanswered` is what was not acknowledged."""
+        self._recorders.discard(self)
         if self._delivery is not None:
             await self._delivery.__aexit__(None, None, None)
+        if self._forgotten is not None:
+            self._forgotten()
+
+    async def part(self, seconds: float) -> int:
+        """Flush for at most so long, and abandon; return how many events are not acknowledged. Raises nothing."""
+        with suppress(PenchantError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.close()
+        await self.abandon()
+        return len(self.unanswered)
+
+
+def _tell(delivery: EventDelivery) -> None:
+    if left := len(delivery.unanswered):
+        _log.warning("a recorder was left with %d events that are not acknowledged; flush or close it first", left)

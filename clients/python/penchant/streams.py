@@ -7,32 +7,37 @@ token it goes on for as long as the caller listens, whenever the service is unav
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
 import grpc
-from grpc.aio import EOF  # type: ignore[attr-defined]  # the stubs forget it
 
-from penchant.channel import translated
 from penchant.encode import ListOptions, list_options
-from penchant.errors import DeadlineExceeded, Unavailable
+from penchant.errors import Unavailable
 from penchant.following import Following
+from penchant.mailbox import Mailbox
 from penchant.results import Update
 from penchant.retry import Backoff
 from penchant.v1 import recommendation_pb2 as pb
+
+REMEMBERED = 16
+"""Updates that the service remembers of a stream, to know which one positions were shown of."""
 
 StreamCall = grpc.aio.StreamStreamCall[pb.StreamRecommendationsRequest, pb.StreamRecommendationsResponse]
 
 
 async def follow(
-    following: Following, connect: Callable[[], Awaitable[Any]], *, retries: int, patience: float
+    following: Following, connect: Callable[[], Awaitable[Mailbox]], *, retries: int, patience: float
 ) -> AsyncGenerator[Update]:
-    """Yield every update once, over as many connections as it takes; ``patience`` seconds are for the first update."""
+    """Yield the newest list whenever it is asked for one and has one that it did not give, none of them twice.
+
+    It goes on over as many connections as it takes; ``patience`` seconds are for the first update of each.
+    """
     backoff = Backoff()
     while True:
-        call = await connect()
+        mailbox = await connect()
         try:
-            while (response := await _read(call, None if following.sequence else patience)) is not None:
-                update = following.accept(response.update)
+            while (message := await mailbox.take(None if following.sequence else patience)) is not None:
+                update = following.accept(message)
                 if update is not None:
                     if not following.going_away:
                         backoff.succeeded()
@@ -45,22 +50,12 @@ async def follow(
             if not following.going_away:
                 return
         finally:
-            call.cancel()
+            await mailbox.aclose()
         await asyncio.sleep(backoff.next())
 
 
-async def _read(call: Any, patience: float | None) -> Any:
-    try:
-        with translated():
-            async with asyncio.timeout(patience):
-                response = await call.read()
-    except TimeoutError:
-        raise DeadlineExceeded(f"no first update within {patience:g} s") from None
-    return None if response is EOF else response
-
-
 class Stream:
-    """A list that the client can steer; iterate over it for the updates.
+    """A list that the client can steer; iterate over it for the updates, of which one who is slow gets the newest.
 
     An async context manager. It may be iterated by one task while others call :meth:`shown` and :meth:`change`.
     """
@@ -71,6 +66,7 @@ class Stream:
         self._following = following
         self._open_call = open_call
         self._call: StreamCall | None = None
+        self._mailbox: Mailbox | None = None
         self._writing = asyncio.Lock()  # gRPC takes one message at a time
         self.updates = follow(following, self._connect, retries=retries, patience=patience)
         """The updates, as the iteration over this object gives them."""
@@ -95,7 +91,10 @@ class Stream:
         ``sequence`` is that update's, by default the last one's. Raises ValueError when it has no such positions.
         """
         seen = self._following.sequence if sequence is None else sequence
-        await self._tell(self._following.shown(positions, seen))
+        message = self._following.shown(positions, seen)
+        # Of an update that the service has forgotten it would end the stream; a newer one is about to be read.
+        if self._mailbox is None or self._mailbox.newest - seen < REMEMBERED:
+            await self._tell(message)
 
     async def change(self, **options: Unpack[ListOptions]) -> None:
         """Say what the list should look like from now on; options left out go back to their defaults.
@@ -104,11 +103,12 @@ class Stream:
         """
         await self._tell(self._following.change(list_options(**options)))
 
-    async def _connect(self) -> StreamCall:
+    async def _connect(self) -> Mailbox:
         async with self._writing:
             self._call = self._open_call()
             await self._write(self._call, self._following.introduction())
-        return self._call
+            self._mailbox = Mailbox(self._call)
+        return self._mailbox
 
     async def _tell(self, message: pb.StreamRecommendationsRequest) -> None:
         # Without a connection there is nobody to tell yet: the introduction of the next one says it.

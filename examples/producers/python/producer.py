@@ -1,34 +1,30 @@
 # ruff: noqa: INP001, T201 a program, not a package
 """Sends events to Penchant's log: ``python producer.py --bootstrap HOST:PORT USER…``.
 
-Needs ``pip install penchant aiokafka``: penchant brings the message classes.
+Needs ``pip install penchant aiokafka``: penchant brings what is sent.
 """
 
 import argparse
 import asyncio
-import uuid
+from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 from google.protobuf.json_format import MessageToJson
-from google.protobuf.timestamp_pb2 import Timestamp
-from penchant.v1.event_pb2 import Event
+from penchant import Event, kafka_record
+from penchant.v1 import event_pb2
 
 
 def view_of(user_id: str) -> Event:
-    """Somebody looks at a tent, now."""
-    now = Timestamp()
-    now.GetCurrentTime()
-    # An id of our own: sent again, the event counts once.
-    return Event(
-        event_id=f"python-{uuid.uuid4()}", user_id=user_id, type="view", item_id="tent", surface="home", occurred_at=now
-    )
+    """Somebody looks at a tent, now; the record has an id, so that sent twice it counts once."""
+    return Event(user_id, "view", item_id="tent", surface="home", occurred_at=datetime.now(UTC))
 
 
-def value_of(event: Event, *, as_json: bool) -> tuple[bytes, bytes]:
-    """Lay an event out; return it with its content type."""
+def record_of(event: Event, *, as_json: bool) -> tuple[bytes, bytes, bytes]:
+    """Lay an event out; return key, value and content type."""
+    key, value = kafka_record(event)
     if as_json:
-        return MessageToJson(event, indent=None).encode(), b"application/json"
-    return event.SerializeToString(), b"application/x-protobuf"
+        return key, MessageToJson(event_pb2.Event.FromString(value), indent=None).encode(), b"application/json"
+    return key, value, b"application/x-protobuf"
 
 
 async def send(bootstrap: str, topic: str, users: list[str], *, as_json: bool) -> None:
@@ -39,8 +35,8 @@ async def send(bootstrap: str, topic: str, users: list[str], *, as_json: bool) -
     ) as producer:
         sent = []
         for user_id in users:
-            value, kind = value_of(view_of(user_id), as_json=as_json)
-            sent.append(await producer.send(topic, value, key=user_id.encode(), headers=[("content-type", kind)]))
+            key, value, kind = record_of(view_of(user_id), as_json=as_json)
+            sent.append(await producer.send(topic, value, key=key, headers=[("content-type", kind)]))
         for user_id, place in zip(users, await asyncio.gather(*sent), strict=True):
             print(place.partition, place.offset, user_id, sep="\t")
 
