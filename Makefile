@@ -7,7 +7,7 @@ SETUP_DEV := .make/dev
 UV := .make/uv/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format proto lock bench clean
+.PHONY: help setup demo up test lint format proto contract lock bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,7 @@ lint: $(SETUP_DEV) ## linters, types, architecture, contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint protos
+	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/python scripts/proto.py --check
 
 format: $(SETUP_DEV) ## format the code
@@ -40,6 +41,9 @@ format: $(SETUP_DEV) ## format the code
 
 proto: $(SETUP_DEV) ## generate the Python stubs from protos/
 	$(BIN)/python scripts/proto.py
+
+contract: $(SETUP_DEV) ## keep the contract that is being released, for later ones to be compared with
+	$(BIN)/buf build protos --exclude-source-info -o protos/released.binpb
 
 bench: $(SETUP_DEV) ## measure everything that bench/RESULTS.md shows
 	$(BIN)/penchant bench all --json bench/results --plot bench $(ARGS)
