@@ -19,7 +19,7 @@ from penchant_bench.speed.report import cells
 ALONE = ("freshness", "recommend", "ingest", "stall", "footprint", "startup", "growth", "encoder", "encoding", "cost")
 CLUSTER = ("log", "push", "catchup", "servers", "cluster_footprint")
 """These need Java and Maven, for the broker."""
-NAMES = (*ALONE, *CLUSTER)
+NAMES = (*ALONE, "clients", *CLUSTER)
 
 
 def bench_command(

@@ -5,11 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from penchant_bench.neighbours.drivers import Failed, Language, driving, languages, told
 from penchant_bench.neighbours.process import free_port
 from rich.console import Console
 from rich.table import Table
 
-from tests.conformance.player import Failed, Language, Play, Service, cases, driving, languages, told
+from tests.conformance.player import Play, Service, cases
 
 
 def main() -> int:

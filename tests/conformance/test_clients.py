@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from penchant_bench.neighbours.drivers import ROOT, Failed, Language, driving, languages, told
 from penchant_bench.neighbours.process import free_port
 
 from tests.conformance.planted import BUGS
-from tests.conformance.player import ROOT, Failed, Language, Play, Service, cases, driving, languages, matched, told
+from tests.conformance.player import Play, Service, cases, matched
 
 LANGUAGES = {one.name: one for one in languages()}
 CASES = {case["name"]: case for case in cases()}
