@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+import grpc
 import pytest
 from google.rpc import code_pb2
 from penchant import Update, aio, errors
@@ -186,3 +187,31 @@ async def test_leaving_a_stream_ends_the_call(client: aio.Client, service: FakeS
         await asyncio.gather(waiting, return_exceptions=True)
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
+
+
+async def test_a_stream_that_goes_on_waits_for_the_connection_and_asks_once(
+    client: aio.Client, service: FakeService
+) -> None:
+    async with aclosing(client.watch("u")) as updates:
+        await anext(updates)
+        await service.stop()
+        following = asyncio.ensure_future(anext(updates))
+        await until(lambda: client.raw.channel.get_state() == grpc.ChannelConnectivity.TRANSIENT_FAILURE)
+        service.knowledge.push("i9")
+        await service.start()
+        assert ids(await following) == ("i9",)
+    assert len(service.knowledge.openings) == 2
+
+
+async def test_closing_a_client_ends_a_stream_that_waits_for_a_connection(service: FakeService) -> None:
+    client = aio.Client(service.target)
+    updates = client.watch("u")
+    await anext(updates)
+    await service.stop()
+    following = asyncio.ensure_future(anext(updates))
+    await client.raw.channel.wait_for_state_change(grpc.ChannelConnectivity.READY)
+    await asyncio.sleep(0)
+    await client.close()
+    with pytest.raises(errors.Cancelled):
+        await following
+    await service.start()

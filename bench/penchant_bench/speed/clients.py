@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from penchant.v1 import event_pb2
 
-from penchant_bench.neighbours.drivers import Driver, Failed, Language, driving, languages, told
+from penchant_bench.neighbours.drivers import Driver, Language, driving, languages, told
 from penchant_bench.neighbours.process import free_port
 from penchant_bench.speed.catalogue import item_id, user_id
 from penchant_bench.speed.client import connected
@@ -130,11 +130,12 @@ async def _memory(drivers: Drivers, server: Server, seconds: float) -> Figures:
     early: dict[str, int] = {}
     async with connected(server.address) as client:
         for name, driver in drivers.items():
-            await asyncio.to_thread(_followed, driver, server.address, name)
+            await asyncio.to_thread(_followed, driver, server.address, f"streaming {name}")
         begun, number, looked = time.monotonic(), 0, 0.0
         while (passed := time.monotonic() - begun) < seconds:
             for name in drivers:
-                await client.events.RecordEvent(event_pb2.RecordEventRequest(event=_click(name, number)))
+                event = event_pb2.Event(user_id=f"streaming {name}", type="click", item_id=item_id(number * 37 % 400))
+                await client.events.RecordEvent(event_pb2.RecordEventRequest(event=event))
             number += 1
             if passed > looked:
                 looked = passed + 1.0
@@ -153,15 +154,11 @@ async def _memory(drivers: Drivers, server: Server, seconds: float) -> Figures:
     return figures
 
 
-def _followed(driver: Driver, address: str, name: str) -> list[str]:
+def _followed(driver: Driver, address: str, user: str) -> list[str]:
     driver.ask("connect", target=address)
-    driver.ask("open_stream", name="s", user_id=f"follower of {name}", options={"page_size": 10, "include_seen": True})
+    driver.ask("open_stream", name="s", user_id=user, options={"page_size": 10, "include_seen": True})
     order: list[str] = driver.ask("next", name="s", within=10_000)["order"]
     return order
-
-
-def _click(name: str, number: int) -> event_pb2.Event:
-    return event_pb2.Event(user_id=f"follower of {name}", type="click", item_id=item_id(number * 37 % 400))
 
 
 def _resident(driver: Driver) -> int:
@@ -169,36 +166,33 @@ def _resident(driver: Driver) -> int:
 
 
 async def _resumed(drivers: Drivers, data_dir: Path, restarts: int) -> Figures:
-    """Kill the service under open streams; time from when it serves again to an update with an event of after that."""
+    """Kill the service under open streams; time from when it serves again to the list that a later event makes."""
     address = f"127.0.0.1:{free_port()}"
     command = [str(Path(sys.executable).with_name("penchant")), "up", "--data-dir", str(data_dir), "--listen", address]
     took: dict[str, list[float]] = {name: [] for name in drivers}
+    orders: dict[str, list[str]] = {}
     for number in range(restarts + 1):
         async with serving(command) as server:
             back = time.perf_counter()
             if number == 0:
                 for name, driver in drivers.items():
-                    await asyncio.to_thread(_followed, driver, address, name)
+                    orders[name] = await asyncio.to_thread(_followed, driver, address, name)
             else:
                 async with connected(address) as client:
                     for name in drivers:
-                        event = _click(name, number)
-                        event.event_id = f"{name}-{number}"
+                        # What is last moves up, so the list changes.
+                        event = event_pb2.Event(user_id=name, type="like", item_id=orders[name][-1])
                         await client.events.RecordEvent(event_pb2.RecordEventRequest(event=event))
-                moments = await asyncio.gather(
-                    *(asyncio.to_thread(_heard, driver, f"{name}-{number}") for name, driver in drivers.items())
-                )
-                for name, moment in zip(drivers, moments, strict=True):
+                found = await asyncio.gather(*(asyncio.to_thread(_heard, driver) for driver in drivers.values()))
+                for name, (moment, orders[name]) in zip(drivers, found, strict=True):
                     took[name].append(moment - back)
             os.kill(server.pid, signal.SIGKILL)
-    return {f"{name}: resumes after": Figure(max(found), "s", aim=AIM_RESUMED) for name, found in took.items()}
+    return {f"{name}: resumes after": Figure(max(times), "s", aim=AIM_RESUMED) for name, times in took.items()}
 
 
-def _heard(driver: Driver, event_id: str) -> float:
+def _heard(driver: Driver) -> tuple[float, list[str]]:
+    """Wait for another list; return when it came and its order."""
     while True:
-        driver.begin({"do": "next", "name": "s", "within": 20_000})
-        answer = driver.answer()
-        if "error" in answer:
-            raise Failed(f"{event_id}: {answer['error']}")
-        if (answer["ok"]["trigger"] or {}).get("event_id") == event_id:
-            return time.perf_counter()
+        found = driver.ask("next", name="s", within=20_000)
+        if found["changed"]:
+            return time.perf_counter(), found["order"]

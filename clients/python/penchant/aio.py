@@ -10,7 +10,7 @@ from typing import Self, TypeVar, Unpack
 import grpc
 
 from penchant import decode, encode, model, results
-from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, AsyncStubs, Endpoint, translated
+from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, AsyncStubs, Endpoint, ready, translated
 from penchant.credentials import Tls
 from penchant.delivery import UPSERTS_AT_ONCE, Limits, event_delivery, item_delivery, summed
 from penchant.encode import ListOptions, list_options
@@ -227,7 +227,7 @@ class Client:
             request = recommendation_pb2.WatchRecommendationsRequest(open=following.opening())
             return Mailbox(self.raw.recommendations.WatchRecommendations(request))
 
-        return follow(following, connect, retries=self._endpoint.retries, patience=self._timeout)
+        return follow(following, connect, self._ready, retries=self._endpoint.retries, patience=self._timeout)
 
     def stream(
         self, user_id: str, *, surface: str = "", min_freshness: str = "", **options: Unpack[ListOptions]
@@ -236,6 +236,7 @@ class Client:
         return Stream(
             _following(user_id, surface, self._writes.token(user_id, min_freshness), options),
             lambda: self.raw.recommendations.StreamRecommendations(None),
+            self._ready,
             retries=self._endpoint.retries,
             patience=self._timeout,
         )
@@ -249,6 +250,9 @@ class Client:
             if not answer.next_page_token:
                 return
             request.page_token = answer.next_page_token
+
+    async def _ready(self) -> None:
+        await ready(self.raw.channel)
 
     async def _ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
         with translated():

@@ -48,7 +48,7 @@ class Endpoint:
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1_000),
+            ("grpc.max_reconnect_backoff_ms", 700),
         ]
 
     @property
@@ -101,6 +101,14 @@ class Stubs:
         self.recommendations = recommendation_pb2_grpc.RecommendationServiceStub(channel)
         self.users = user_pb2_grpc.UserServiceStub(channel)
         self.models = model_pb2_grpc.ModelServiceStub(channel)
+
+
+async def ready(channel: grpc.aio.Channel) -> None:
+    """Wait until the channel is connected, so that what was interrupted goes on at once. Raises Cancelled."""
+    try:
+        await channel.channel_ready()
+    except grpc.aio.UsageError:
+        raise Cancelled("the client was closed during the call") from None
 
 
 @contextmanager

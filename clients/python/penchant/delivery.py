@@ -7,7 +7,7 @@ was never heard after ``retries`` more attempts, or when something waits for an 
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 import grpc
 
 from penchant import results
-from penchant.channel import AsyncStubs, translated
+from penchant.channel import AsyncStubs, ready, translated
 from penchant.errors import DeadlineExceeded, Unavailable
 from penchant.outbox import Answer, EventExchange, Exchange, ItemExchange, Outbox, Request, Response, Sent, Written
 from penchant.retry import Backoff
@@ -48,10 +48,12 @@ class Delivery(Generic[Sent, Request, Response, Answer]):
     def __init__(
         self,
         connect: Callable[[], grpc.aio.StreamStreamCall[Request, Response]],
+        ready: Callable[[], Awaitable[None]],
         exchange: Callable[[Outbox[Sent]], Exchange[Sent, Request, Response, Answer]],
         limits: Limits,
     ) -> None:
         self._connect = connect
+        self._ready = ready
         self._exchange = exchange
         self._limits = limits
         self._outbox: Outbox[Sent] = Outbox(limits.batch, limits.window)
@@ -167,6 +169,8 @@ class Delivery(Generic[Sent, Request, Response, Answer]):
             await asyncio.sleep(backoff.next())
 
     async def _converse(self) -> None:
+        if self._outbox.settled:
+            await self._ready()
         exchange = self._exchange(self._outbox)
         call = self._connect()
         talking = asyncio.create_task(self._talk(call, exchange))
@@ -224,14 +228,15 @@ def event_delivery(
     stubs: AsyncStubs, limits: Limits, written: Written
 ) -> Delivery[event_pb2.Event, event_pb2.RecordEventsRequest, event_pb2.RecordEventsResponse, results.Acknowledged]:
     """Return a delivery of events; *written* hears whose are recorded."""
-    return Delivery(lambda: stubs.events.RecordEvents(None), partial(EventExchange, written=written), limits)
+    connected = partial(ready, stubs.channel)
+    return Delivery(lambda: stubs.events.RecordEvents(None), connected, partial(EventExchange, written=written), limits)
 
 
 def item_delivery(
     stubs: AsyncStubs, limits: Limits
 ) -> Delivery[catalog_pb2.Item, catalog_pb2.UpsertItemsRequest, catalog_pb2.UpsertItemsResponse, results.UpsertResult]:
     """Return a delivery of items."""
-    return Delivery(lambda: stubs.catalog.UpsertItems(None), ItemExchange, limits)
+    return Delivery(lambda: stubs.catalog.UpsertItems(None), partial(ready, stubs.channel), ItemExchange, limits)
 
 
 def summed(answers: Iterable[results.UpsertResult]) -> results.UpsertResult:

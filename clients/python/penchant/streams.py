@@ -26,14 +26,22 @@ StreamCall = grpc.aio.StreamStreamCall[pb.StreamRecommendationsRequest, pb.Strea
 
 
 async def follow(
-    following: Following, connect: Callable[[], Awaitable[Mailbox]], *, retries: int, patience: float
+    following: Following,
+    connect: Callable[[], Awaitable[Mailbox]],
+    ready: Callable[[], Awaitable[None]],
+    *,
+    retries: int,
+    patience: float,
 ) -> AsyncGenerator[Update]:
     """Yield the newest list whenever it is asked for one and has one that it did not give, none of them twice.
 
-    It goes on over as many connections as it takes; ``patience`` seconds are for the first update of each.
+    It goes on over as many connections as it takes: once it may resume, as soon as the channel is ``ready``.
+    ``patience`` seconds are for the first update.
     """
     backoff = Backoff()
     while True:
+        if following.resumable:
+            await ready()
         mailbox = await connect()
         try:
             while (message := await mailbox.take(None if following.sequence else patience)) is not None:
@@ -61,14 +69,20 @@ class Stream:
     """
 
     def __init__(
-        self, following: Following, open_call: Callable[[], StreamCall], *, retries: int, patience: float
+        self,
+        following: Following,
+        open_call: Callable[[], StreamCall],
+        ready: Callable[[], Awaitable[None]],
+        *,
+        retries: int,
+        patience: float,
     ) -> None:
         self._following = following
         self._open_call = open_call
         self._call: StreamCall | None = None
         self._mailbox: Mailbox | None = None
         self._writing = asyncio.Lock()  # gRPC takes one message at a time
-        self.updates = follow(following, self._connect, retries=retries, patience=patience)
+        self.updates = follow(following, self._connect, ready, retries=retries, patience=patience)
         """The updates, as the iteration over this object gives them."""
 
     async def __aenter__(self) -> Self:
