@@ -14,7 +14,7 @@ from penchant.channel import DEFAULT_RETRIES, DEFAULT_TARGET, DEFAULT_TIMEOUT, A
 from penchant.credentials import Tls
 from penchant.delivery import UPSERTS_AT_ONCE, Limits, event_delivery, item_delivery, summed
 from penchant.encode import ListOptions, list_options
-from penchant.errors import DeadlineExceeded
+from penchant.errors import Cancelled, DeadlineExceeded
 from penchant.following import Following
 from penchant.mailbox import Mailbox
 from penchant.recording import EventDelivery, Recorder
@@ -252,6 +252,8 @@ class Client:
             request.page_token = answer.next_page_token
 
     async def _ready(self) -> None:
+        if self._closed:
+            raise Cancelled("the client was closed during the call")
         await ready(self.raw.channel)
 
     async def _ask(self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
