@@ -4,7 +4,7 @@ from typing import Literal
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 """Of a model's weights and states; ``auto``: what is best on its device."""
-Runtime = Literal["auto", "torch", "openvino"]
+Runtime = Literal["auto", "torch", "torch_compile", "openvino"]
 """What computes; ``auto``: OpenVINO on a CPU, where it is installed."""
 VectorType = Literal["float32", "float16", "turbo8", "turbo4"]
 """``float32`` and ``float16`` are IEEE 754; the others are TurboQuant, a random rotation and then 8 or 4 bits a number

@@ -9,12 +9,15 @@ import sys
 import tracemalloc
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from shutil import copytree
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from penchant_adapters.encoders import CachedEncoder, VectorFile, WorkerEncoder, open_encoder
 from penchant_adapters.vectortypes import Precision
 from penchant_core.errors import EncoderFailed, InvalidSetting
@@ -377,3 +380,104 @@ def test_a_missing_torch_tells_what_to_install() -> None:
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=offline)
     assert "InvalidSetting" in ended.stderr
     assert "pip install 'penchant[torch]'" in ended.stderr
+
+
+def captured_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have torch.compile make its graphs and guards and leave out the C++, which takes half a minute."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+
+
+async def test_torch_compile_gives_the_same_vectors_for_texts_of_any_number_and_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captured_only(monkeypatch)
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    one, other = (
+        open_encoder(f"hf:{folder}", device="cpu", threads=1, runtime=each) for each in ("torch", "torch_compile")
+    )
+    made = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    assert made
+    async with one, other:
+        for texts in (["trail"], ["trail shoes " * n for n in range(1, 40)], ["shoes"] * 7):
+            assert np.einsum("ij,ij->i", await one.encode(texts), await other.encode(texts)).min() > 0.9999
+    assert one.name == other.name
+    assert other.how.startswith("cpu, float32, torch.compile, 1 threads")
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == made  # what a start has made is enough
+
+
+def test_a_network_that_cannot_be_compiled_is_refused_and_so_is_one_that_says_other_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(*_: Any) -> Any:
+        raise RuntimeError("no C++ here")
+
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=no_compiler))
+    with pytest.raises(InvalidSetting, match=r"(?s)cannot be compiled: .*no C\+\+ here.*; use torch"):
+        open_encoder(f"hf:{folder}", device="cpu", runtime="torch_compile")
+
+    class Wayward(torch.nn.Module):
+        def __init__(self, model: Any) -> None:
+            super().__init__()
+            self.inner, self.device, self.config = model, model.device, model.config
+
+        def forward(self, **inputs: Any) -> Any:
+            found = self.inner(**inputs)
+            found.last_hidden_state = torch.flip(found.last_hidden_state, (-1,))
+            return found
+
+    monkeypatch.setattr(torch, "compile", lambda model, **_: Wayward(model))
+    with pytest.raises(InvalidSetting, match="gives other vectors when it is compiled"):
+        open_encoder(f"hf:{folder}", device="cpu", runtime="torch_compile")
+
+
+@pytest.mark.parametrize(
+    ("device", "number", "able", "installed", "expected"),
+    [
+        ("cuda", torch.bfloat16, True, True, True),
+        ("cuda", torch.float16, True, True, True),
+        ("cuda", torch.float32, True, True, False),
+        ("cuda", torch.bfloat16, False, True, False),
+        ("cuda", torch.bfloat16, True, False, False),
+        ("cpu", torch.bfloat16, True, True, False),
+    ],
+)
+def test_padding_is_left_out_where_kernels_for_that_are_there(
+    device: str, number: torch.dtype, able: bool, installed: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from penchant_adapters.encoders import faster
+
+    monkeypatch.setattr(faster, "is_flash_attn_2_available", lambda: installed)
+    assert faster.unpadded(SimpleNamespace(_supports_flash_attn=able), device, number) is expected
+
+
+async def test_kernels_that_fail_or_say_other_things_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from penchant_adapters.encoders import faster, huggingface
+    from transformers import BertModel
+
+    folder = write_tiny_encoder(tmp_path, ["trail", "shoes"])
+    async with open_encoder(f"hf:{folder}", device="cpu", threads=1) as encoder:
+        expected = await encoder.encode(TITLES)
+    monkeypatch.setattr(huggingface, "unpadded", lambda *_: True)
+    chosen: list[str] = []
+
+    async def found() -> Any:
+        caplog.clear()
+        async with open_encoder(f"hf:{folder}", device="cpu", threads=1) as encoder:
+            assert encoder.how.startswith("cpu, float32, torch, 1 threads")
+            return await encoder.encode(TITLES)
+
+    assert (await found() == expected).all()  # the package is not installed
+    assert "attends with padding: " in caplog.text
+
+    monkeypatch.setattr(BertModel, "set_attn_implementation", lambda _, name: chosen.append(name))
+    monkeypatch.setattr(faster, "likeness", lambda *_: 0.5)
+    assert (await found() == expected).all()
+    assert "its vectors are others, a cosine of 0.500" in caplog.text
+    assert chosen == ["flash_attention_2", "sdpa"]
+
+    monkeypatch.setattr(faster, "likeness", lambda *_: 0.999)
+    async with open_encoder(f"hf:{folder}", device="cpu", threads=1) as encoder:
+        assert encoder.how.startswith("cpu, float32, torch without padding, ")

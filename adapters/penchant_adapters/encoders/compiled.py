@@ -38,7 +38,7 @@ def load_models(
     """
     if device not in {"auto", "cpu"}:
         raise InvalidSetting(f"hf:{place} is for CPUs, not for {device!r}; use the model it was made from", "device")
-    if runtime == "torch":
+    if runtime not in ("auto", "openvino"):
         raise InvalidSetting(f"hf:{place} is for OpenVINO; for torch use the model it was made from", "encoder runtime")
     if precision != "auto":
         raise InvalidSetting(

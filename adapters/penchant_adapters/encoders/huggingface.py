@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from penchant_core.errors import InvalidSetting
@@ -24,6 +25,7 @@ from penchant_adapters.encoders.devices import (
     told,
     usable,
 )
+from penchant_adapters.encoders.faster import attend_unpadded, compiled, unpadded
 from penchant_adapters.encoders.layout import Layout
 from penchant_adapters.encoders.precision import LEAST_COSINE, SAMPLE, likeness, refuse_unlike
 from penchant_adapters.encoders.projection import Projection
@@ -89,10 +91,27 @@ def load_models(
         if number is not torch.float32:
             parts.model.to(number)
             refuse_unlike(place, name_of(number), likeness(parts.encoder.encode(SAMPLE), full))
-        others = [replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:]]
-        encoders = [one.encoder for one in (parts, *others)]
+        how = "torch"
+        if unpadded(parts.model, devices[0].type, number) and attend_unpadded(
+            place, parts.model, lambda: parts.encoder.encode(SAMPLE), full
+        ):
+            how = "torch without padding"
+        copies = [parts, *(replace(parts, model=deepcopy(parts.model).to(other)) for other in devices[1:])]
+    if runtime == "torch_compile":
+        how = how.replace("torch", "torch.compile")
+        copies = [replace(one, model=_compiled(place, one)) for one in copies]
     cores = f", {torch.get_num_threads()} threads" if devices[0].type == "cpu" else ""
-    return encoders * threads_each(devices), f"{told(devices)}, {name_of(number)}, torch{cores}"
+    return [one.encoder for one in copies] * threads_each(devices), f"{told(devices)}, {name_of(number)}, {how}{cores}"
+
+
+def _compiled(place: str, parts: Parts) -> Any:
+    """Return the network of a model, compiled for many texts and for a lone one: torch makes a program for each."""
+
+    def encode(model: Any) -> Matrix:
+        reading = replace(parts, model=model).encoder
+        return np.concatenate([reading.encode(SAMPLE), reading.encode(SAMPLE[:1])])
+
+    return compiled(place, parts.model, encode)
 
 
 def _on_openvino(
@@ -107,10 +126,12 @@ def _on_openvino(
         raise InvalidSetting(
             f"hf:{place} by OpenVINO is for float32 or bfloat16 on a CPU; use torch", "encoder runtime"
         )
-    if runtime == "torch" or (runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)):
+    if runtime in ("torch", "torch_compile") or (
+        runtime == "auto" and (not fits or parts.model.num_parameters() < _WORTH_IT)
+    ):
         return None
     try:
-        models, how = _compiled(parts, threads, name_of(number))
+        models, how = _by_openvino(parts, threads, name_of(number))
         refuse_unlike(place, f"{name_of(number)} by OpenVINO", likeness(models[0].encode(SAMPLE), full), _LEAST[number])
     except ImportError as error:
         if runtime == "openvino":
@@ -124,7 +145,7 @@ def _on_openvino(
     return models, how
 
 
-def _compiled(parts: Parts, threads: int | None, number: str) -> tuple[list[TokenizedModel], str]:
+def _by_openvino(parts: Parts, threads: int | None, number: str) -> tuple[list[TokenizedModel], str]:
     from penchant_adapters.encoders.compiled import networks  # noqa: PLC0415 an extra
     from penchant_adapters.encoders.exporting import exported  # noqa: PLC0415
 

@@ -45,7 +45,7 @@ def load_models(
     Returns them with words on how they run. Raises ``InvalidSetting`` when the model cannot be used, or gives other
     vectors in the precision that is wanted.
     """
-    if runtime == "openvino":
+    if runtime not in ("auto", "torch"):
         raise InvalidSetting(f"hf:{place} sees pictures and is run by torch only", "encoder runtime")
     if threads is not None:
         torch.set_num_threads(threads)

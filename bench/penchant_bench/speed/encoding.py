@@ -2,8 +2,9 @@
 
 Everybody encodes the same texts by turns, several rounds, and the median counts; texts of about 10, 40 and 300 tokens
 (as far as 1,000 characters reach) and a mixture. The model is all-MiniLM-L6-v2, which comes with the tests: on a CPU in
-float32 as a service runs it (by OpenVINO), by torch, and in int8 as ``penchant compress`` makes it; on a GPU in
-bfloat16 as a service runs it, in float16 and in float32, with the share of what the device multiplies at most.
+float32 as a service runs it (by OpenVINO), by torch, by torch.compile, and in int8 as ``penchant compress`` makes it;
+on a GPU in bfloat16 as a service runs it and by torch.compile, in float16 and in float32, with the share of what the
+device multiplies at most.
 """
 
 import asyncio
@@ -54,6 +55,10 @@ async def measure(options: Options) -> Figures:
             ours: dict[str, WorkerEncoder]
             if on_gpu():
                 ours = {number: open_encoder(f"hf:{place}", precision=number) for number in _ON_GPU}
+                if not options.quick:  # it compiles for half a minute and more
+                    ours[f"{_ON_GPU[0]} by torch.compile"] = open_encoder(
+                        f"hf:{place}", precision=_ON_GPU[0], runtime="torch_compile"
+                    )
             else:
                 small = Path(folder) / "int8"
                 _make_int8(place, small, texts_of("product", 100) + texts_of("mixed", 100))
@@ -62,6 +67,8 @@ async def measure(options: Options) -> Figures:
                     "float32 by torch": open_encoder(f"hf:{place}", runtime="torch"),
                     "int8": open_encoder(f"hf:{small}"),
                 }
+                if not options.quick:
+                    ours["float32 by torch.compile"] = open_encoder(f"hf:{place}", runtime="torch_compile")
             for encoder in ours.values():
                 await stack.enter_async_context(encoder)
             full = next(iter(ours.values()))
