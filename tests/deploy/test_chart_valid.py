@@ -149,10 +149,12 @@ FREE = {
     ("consume", "autoscaling", "behavior", "scaleUp"),
     ("consume", "autoscaling", "behavior", "scaleDown"),
     ("serve", "service", "annotations"),
+    ("web", "service", "annotations"),
     ("serviceAccount", "annotations"),
-    *((part, name) for part in ("serve", "consume") for name in ("settings", "podAnnotations", "podLabels")),
-    *((part, name) for part in ("serve", "consume") for name in ("nodeSelector", "affinity")),
-    *((part, "resources", name) for part in ("serve", "consume") for name in ("requests", "limits")),
+    *((part, "settings") for part in ("serve", "consume")),
+    *((part, name) for part in ("serve", "consume", "web") for name in ("podAnnotations", "podLabels")),
+    *((part, name) for part in ("serve", "consume", "web") for name in ("nodeSelector", "affinity")),
+    *((part, "resources", name) for part in ("serve", "consume", "web") for name in ("requests", "limits")),
     *(("monitoring", part, "labels") for part in ("serviceMonitor", "rules", "dashboard")),
 }
 """Objects whose names are the operator's."""

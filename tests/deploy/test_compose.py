@@ -35,7 +35,9 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_all_parts_are_there(compose: dict[str, Any]) -> None:
-    assert set(services(compose)) == {*OWN, "kafka", "qdrant", "prometheus", "grafana"}
+    assert set(services(compose)) == {*OWN, "kafka", "qdrant", "prometheus", "grafana", "web"}
+    # Compose starts what has no profile.
+    assert {name: one["profiles"] for name, one in services(compose).items() if "profiles" in one} == {"web": ["web"]}
 
 
 @pytest.mark.parametrize("name", sorted(OWN))
@@ -71,6 +73,20 @@ def test_own_processes_have_no_rights(compose: dict[str, Any]) -> None:
         assert (tools.ROOT / service["build"]["dockerfile"]).is_file()
 
 
+def test_the_proxy_has_no_rights_and_calls_the_server(compose: dict[str, Any]) -> None:
+    web = services(compose)["web"]
+    assert web["user"] == "10001:10001"
+    assert web["read_only"] is True
+    assert web["cap_drop"] == ["ALL"]
+    assert web["security_opt"] == ["no-new-privileges:true"]
+    assert web["tmpfs"] == ["/tmp"]
+    told = yaml.safe_load((tools.DEPLOY / "envoy" / "envoy.yaml").read_text())["static_resources"]
+    address = told["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]
+    host, port = address["socket_address"]["address"], address["socket_address"]["port_value"]
+    assert tools.settings_of(services(compose)[host]["environment"]).listen == f"0.0.0.0:{port}"
+    assert [(one["target"], one["published"]) for one in web["ports"]] == [(8080, "8080")]
+
+
 def test_nothing_is_published_beyond_this_machine(compose: dict[str, Any]) -> None:
     ports = [port for service in services(compose).values() for port in service.get("ports", [])]
     assert len(ports) >= 5
@@ -103,7 +119,8 @@ def test_everything_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
     assert waits("topics") == {"kafka": "service_healthy"}
     assert waits("consume") == {"topics": "service_completed_successfully", "qdrant": "service_healthy"}
     assert waits("serve") == {"consume": "service_healthy"}
-    for name in ("kafka", "qdrant", "consume", "serve"):
+    assert waits("web") == {"serve": "service_healthy"}
+    for name in ("kafka", "qdrant", "consume", "serve", "web"):
         assert services(compose)[name]["healthcheck"]["test"][0] == "CMD"
     listen = tools.settings_of(services(compose)["serve"]["environment"]).listen
     assert services(compose)["serve"]["healthcheck"]["test"][-1] == f"grpc://127.0.0.1:{listen.rpartition(':')[2]}"
