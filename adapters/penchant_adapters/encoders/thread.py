@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -27,10 +28,8 @@ class WorkThread:
                 outcome = work()
             except BaseException as error:  # noqa: BLE001 whoever waits must hear of it
                 outcome = error
-            try:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(done, outcome)
-            except RuntimeError:  # the loop is closed: nobody waits any more
-                return
 
         self._work.put(step)
 
