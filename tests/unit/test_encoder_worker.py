@@ -3,8 +3,10 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -605,3 +607,36 @@ async def test_only_the_beginning_of_a_text_is_read_and_that_is_counted() -> Non
         await encoder.encode(["0" * 5_000 + "1", "2", "0" * MAX_CHARACTERS])
     assert model.reader.read_ones == ["0" * MAX_CHARACTERS, "2", "0" * MAX_CHARACTERS]
     assert len(cut) == 1
+
+
+async def test_a_lone_text_that_the_model_fails_at_is_asked_for_once_and_others_one_by_one_which_the_log_says(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model = NumberModel()
+    model.gate.set()
+    async with WorkerEncoder(model) as encoder:
+        assert numbers(await encoder.encode(["1"])) == [1]
+        with pytest.raises(EncoderFailed, match="no room"):
+            await encoder.encode(["fail"])
+        assert [one for one in model.slices if "fail" in one] == [["fail"]]
+        assert "one by one" not in caplog.text
+        with pytest.raises(EncoderFailed, match="no room"):
+            await encoder.encode(["1", "fail"])
+    assert "the model fails at 2 texts at once, and is asked one by one: no room" in caplog.text
+
+
+async def test_a_thread_keeps_nothing_of_what_it_has_done() -> None:
+    class Batch:
+        """Something large."""
+
+    batch = Batch()
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    kept = weakref.ref(batch, lambda _: loop.call_soon_threadsafe(gone.set))
+    thread = WorkThread("one that rests")
+    done = asyncio.Event()
+    thread.submit(partial(id, batch), lambda _: done.set())
+    del batch
+    await done.wait()
+    await asyncio.wait_for(gone.wait(), PATIENCE)
+    assert kept() is None
+    await thread.aclose()
