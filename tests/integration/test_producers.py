@@ -32,8 +32,8 @@ USERS = [
 ]
 PATIENCE = 60.0
 """Seconds that a program may take on a busy machine."""
-BUILD_SECONDS = 300
-VARIABLES = {**os.environ, "LC_ALL": "C.UTF-8", "PROTOS": str(ROOT / "protos"), "NO_COLOR": "1"}
+BUILD_SECONDS = 900
+VARIABLES = {**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Language:
     needs: Sequence[str]
     """Programs."""
     build: Sequence[str]
-    """Commands, in a copy of the example's folder."""
+    """Commands, in a copy of the example's folder that has the client where it stands in the repository."""
     run: Sequence[str]
     flag: str = "--"
     """What options begin with."""
@@ -51,27 +51,45 @@ class Language:
 
 LANGUAGES = {
     "python": Language([], [], [sys.executable, "producer.py"]),
-    "go": Language(["go"], ["./generate.sh", "go build -mod=readonly -o producer ."], ["./producer"], "-"),
+    "go": Language(["go"], ["go build -mod=readonly -o producer ."], ["./producer"], "-"),
     "java": Language(
         ["java", "javac", "mvn"],
-        [f"mvn -q -B package -Dprotos={ROOT / 'protos'}"],
+        [
+            f"mvn -q -B -f ../../../clients/java/pom.xml -DskipTests -Dprotos={ROOT / 'protos'} install",
+            "mvn -q -B package",
+        ],
         ["java", "-cp", "target/producer.jar:target/lib/*", "dev.penchant.examples.Producer"],
     ),
     "typescript": Language(
         ["node", "npm"],
-        ["npm ci --no-audit --no-fund --loglevel=error", "./generate.sh", "npm run build"],
+        ["npm run client", "npm ci --no-audit --no-fund --loglevel=error", "npm run build"],
         ["node", "dist/producer.js"],
+    ),
+    "rust": Language(
+        ["cargo", "cc", "make"],
+        # What others have written is built once, whatever changes here.
+        [f"cargo build --quiet --target-dir {BUILT / 'cargo'}", f"cp {BUILT / 'cargo/debug/producer'} ."],
+        ["./producer"],
     ),
 }
 BY_LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
 
 
-def files(name: str) -> dict[str, Path]:
-    """The example's own files: what stands in the folder and is not made by its build."""
-    made = re.findall(rf"^/{name}/(.+)/$", (EXAMPLES / ".gitignore").read_text(), re.MULTILINE)
-    here = EXAMPLES / name
-    found = (path.relative_to(here) for path in sorted(here.rglob("*")) if path.is_file())
-    return {str(path): here / path for path in found if path.parts[0] not in {*made, "__pycache__"}}
+WITH_CLIENT = {"go", "java", "typescript", "rust"}
+"""Languages whose example uses the client that stands in the repository."""
+MADE = {"__pycache__", "bin", "dist", "node_modules", "producer", "target"}
+"""What builds leave behind."""
+
+
+def files(name: str) -> list[Path]:
+    """The files that go into an example, from the root: its own and those of its client, none that a build makes."""
+    folders = [EXAMPLES / name, *([ROOT / "clients" / name] if name in WITH_CLIENT else [])]
+    found = []
+    for folder in folders:
+        for here, below, names in os.walk(folder):
+            below[:] = sorted(set(below) - MADE)  # not looked into: they are large
+            found += [(Path(here) / one).relative_to(ROOT) for one in sorted(set(names) - MADE)]
+    return found
 
 
 def built(name: str) -> Path:
@@ -82,20 +100,19 @@ def built(name: str) -> Path:
             pytest.skip(f"{program} is not here to build the example in {name}")
     sources = files(name)
     protos = sorted((ROOT / "protos").rglob("*.proto"))
-    content = b"".join(path.read_bytes() for path in [*sources.values(), *protos])
-    digest = hashlib.sha256("\n".join([*sources, *language.build]).encode() + content).hexdigest()[:16]
-    folder = BUILT / f"{name}-{digest}"
-    if not folder.exists():
+    content = b"".join((ROOT / path).read_bytes() for path in [*sources, *protos])
+    digest = hashlib.sha256("\n".join([*map(str, sources), *language.build]).encode() + content).hexdigest()[:16]
+    root = BUILT / f"{name}-{digest}"
+    here = (EXAMPLES / name).relative_to(ROOT)
+    if not root.exists():
         making = BUILT / f"making-{name}-{os.getpid()}"
-        for path, source in sources.items():
+        for path in sources:
             (making / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, making / path)
-        # The compiler of protos that comes with the development tools.
-        variables = {**VARIABLES, "PROTOC": f"{sys.executable} -m grpc_tools.protoc"}
+            shutil.copy(ROOT / path, making / path)
         for command in language.build:
-            executed(command.split(), making, variables, BUILD_SECONDS)
-        making.rename(folder)
-    return folder
+            executed(command.split(), making / here, VARIABLES, BUILD_SECONDS)
+        making.rename(root)
+    return root / here
 
 
 def executed(command: Sequence[str], folder: Path, variables: Mapping[str, str], seconds: float) -> str:
@@ -165,13 +182,13 @@ def sending(broker: Broker) -> Sending:
     return once
 
 
-def assert_events(records: Sequence[Any], first_byte: Callable[[bytes], bool], event_ids: str) -> None:
+def assert_events(records: Sequence[Any], first_byte: Callable[[bytes], bool]) -> None:
     events = [event_message(record.key, record.value, record.headers) for record in records]
     assert sorted(event.user_id for event in events) == sorted(USERS)
     assert all(first_byte(record.value) for record in records)
     assert len({event.event_id for event in events}) == len(USERS)
     for event, record in zip(events, records, strict=True):
-        assert event.event_id.startswith(event_ids)
+        assert event.event_id
         assert (event.type, event.item_id, event.surface) == ("view", "tent", "home")
         assert abs(event.occurred_at.ToMilliseconds() - record.timestamp) < 60_000
 
@@ -182,7 +199,7 @@ def test_an_example_sends_events_that_are_read_and_says_where_they_are(
     sending: Sending, language: str, encoding: str
 ) -> None:
     done = sending(language, encoding)
-    assert_events(done.records, lambda value: (value[:1] == b"{") == (encoding == "json"), f"{language}-")
+    assert_events(done.records, lambda value: (value[:1] == b"{") == (encoding == "json"))
     assert [user for _, _, user in done.said] == USERS
     assert sorted(done.said) == sorted((r.partition, r.offset, r.key.decode()) for r in done.records)
     kinds = {dict(record.headers)["content-type"] for record in done.records}
@@ -217,5 +234,5 @@ async def test_the_example_of_the_page_runs(broker: Broker, prefix: str, tmp_pat
 def test_lock_files_name_no_address() -> None:
     for path in [*EXAMPLES.rglob("package-lock.json"), *EXAMPLES.rglob("go.sum"), *EXAMPLES.rglob("pom.xml")]:
         text = path.read_text()
-        assert '"resolved"' not in text, path
+        assert not re.search(r'"resolved": "(?!\.\./)', text), path
         assert "<repository>" not in text, path

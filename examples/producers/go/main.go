@@ -1,6 +1,4 @@
 // Sends events to Penchant's log: go run . -bootstrap HOST:PORT USER…
-//
-// Run ./generate.sh first; it makes the message classes from protos/.
 package main
 
 import (
@@ -9,44 +7,48 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
-	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	penchantv1 "penchant.dev/examples/producer/events/penchant/v1"
+	"penchant.dev/go"
+	penchantv1 "penchant.dev/go/penchant/v1"
 )
 
 // viewOf tells that somebody looks at a tent, now.
-func viewOf(userID string) *penchantv1.Event {
-	return &penchantv1.Event{
-		// An id of our own: sent again, the event counts once.
-		EventId:    "go-" + uuid.NewString(),
-		UserId:     userID,
-		Type:       "view",
-		ItemId:     "tent",
-		Surface:    "home",
-		OccurredAt: timestamppb.Now(),
-	}
+func viewOf(userID string) penchant.Event {
+	return penchant.Event{UserID: userID, Type: "view", ItemID: "tent", Surface: "home", OccurredAt: time.Now()}
 }
 
-// recordOf lays an event out for the log. The key is the user's id, always.
-func recordOf(event *penchantv1.Event, asJSON bool) (*kgo.Record, error) {
-	marshal, kind := proto.Marshal, "application/x-protobuf"
-	if asJSON {
-		marshal, kind = protojson.Marshal, "application/json"
-	}
-	value, err := marshal(event)
+// recordOf lays an event out for the log. The record has an id: sent again, the event counts once.
+func recordOf(event penchant.Event, asJSON bool) (*kgo.Record, error) {
+	key, value, err := penchant.KafkaRecord(event)
 	if err != nil {
 		return nil, err
 	}
+	kind := "application/x-protobuf"
+	if asJSON {
+		kind = "application/json"
+		if value, err = jsonOf(value); err != nil {
+			return nil, err
+		}
+	}
 	return &kgo.Record{
-		Key:     []byte(event.UserId),
+		Key:     key,
 		Value:   value,
 		Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte(kind)}},
 	}, nil
+}
+
+// jsonOf is for those who would rather read their log: it costs the consumer more.
+func jsonOf(value []byte) ([]byte, error) {
+	message := &penchantv1.Event{}
+	if err := proto.Unmarshal(value, message); err != nil {
+		return nil, err
+	}
+	return protojson.Marshal(message)
 }
 
 func run(ctx context.Context, bootstrap, topic string, users []string, asJSON bool) error {

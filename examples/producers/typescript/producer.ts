@@ -2,30 +2,22 @@
 
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { compatibilityPartitioner, ProduceAcks, Producer } from "@platformatic/kafka";
-import { type Event, EventSchema } from "./messages/penchant/v1/event_pb.js";
+import { kafkaRecord, type Event } from "penchant";
 
 /** Somebody looks at a tent, now. */
 function viewOf(userId: string): Event {
-  return create(EventSchema, {
-    // An id of our own: sent again, the event counts once.
-    eventId: `typescript-${randomUUID()}`,
-    userId,
-    type: "view",
-    itemId: "tent",
-    surface: "home",
-    occurredAt: timestampNow(),
-  });
+  // An id of our own: sent again, the event counts once.
+  return { eventId: randomUUID(), userId, type: "view", itemId: "tent", surface: "home", occurredAt: new Date() };
 }
 
-/** Lays an event out for the log. The key is the user's id, always. */
+/** Lays an event out for the log. */
 function messageOf(topic: string, event: Event, json: boolean) {
-  const value = json ? Buffer.from(toJsonString(EventSchema, event)) : Buffer.from(toBinary(EventSchema, event));
+  const { key, value } = kafkaRecord(event);
   const kind = json ? "application/json" : "application/x-protobuf";
   const headers = new Map([[Buffer.from("content-type"), Buffer.from(kind)]]);
-  return { topic, key: Buffer.from(event.userId), value, headers };
+  // An event, its time a Date, has the names and the form of protobuf's JSON.
+  return { topic, key, value: json ? Buffer.from(JSON.stringify(event)) : value, headers };
 }
 
 const { values: options, positionals: users } = parseArgs({

@@ -2,13 +2,13 @@ package dev.penchant.examples;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.util.JsonFormat;
-import com.google.protobuf.util.Timestamps;
-import dev.penchant.v1.Event;
+import dev.penchant.client.Event;
+import dev.penchant.client.KafkaRecord;
 import java.io.PrintStream;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
-import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -16,7 +16,6 @@ import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
-import org.apache.kafka.common.serialization.StringSerializer;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -40,26 +39,21 @@ public final class Producer {
         }
     }
 
-    /** Somebody looks at a tent, now. */
+    /** Somebody looks at a tent, now; the record has an id, so that sent twice it counts once. */
     private static Event viewOf(String userId) {
-        return Event.newBuilder()
-                // An id of our own: sent again, the event counts once.
-                .setEventId("java-" + UUID.randomUUID())
-                .setUserId(userId)
-                .setType("view")
-                .setItemId("tent")
-                .setSurface("home")
-                .setOccurredAt(Timestamps.now())
-                .build();
+        return Event.of(userId, "view").withItemId("tent").withSurface("home").withOccurredAt(Instant.now());
     }
 
-    /** Lays an event out for the log. The key is the user's id, always. */
-    private static ProducerRecord<String, byte[]> recordOf(String topic, Event event, boolean json)
+    /** Lays an event out for the log. */
+    private static ProducerRecord<byte[], byte[]> recordOf(String topic, Event event, boolean json)
             throws InvalidProtocolBufferException {
-        byte[] value = json
-                ? JsonFormat.printer().omittingInsignificantWhitespace().print(event).getBytes(UTF_8)
-                : event.toByteArray();
-        var record = new ProducerRecord<>(topic, event.getUserId(), value);
+        KafkaRecord said = KafkaRecord.of(event);
+        byte[] value = said.value();
+        if (json) {
+            value = JsonFormat.printer().omittingInsignificantWhitespace()
+                    .print(dev.penchant.v1.Event.parseFrom(value)).getBytes(UTF_8);
+        }
+        var record = new ProducerRecord<>(topic, said.key(), value);
         record.headers().add("content-type", (json ? "application/json" : "application/x-protobuf").getBytes(UTF_8));
         return record;
     }
@@ -73,7 +67,7 @@ public final class Producer {
         settings.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
         settings.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, "lz4");
         // No partitioner is set: the default one is murmur2 of the key.
-        try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new ByteArraySerializer())) {
+        try (var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
             for (String user : options.users()) {
                 sent.add(producer.send(recordOf(options.topic(), viewOf(user), options.json())));
