@@ -219,7 +219,13 @@ def test_grpcurl_lists_and_calls_the_service_by_reflection(running: Up, folder: 
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*PAGES, "bench/RESULTS.md", "CONTRIBUTING.md", "CHANGELOG.md", "clients/python/README.md"]:
+    readmes = [
+        str(page.relative_to(ROOT))
+        for pattern in ("clients/*/README.md", "examples/*/README.md", "tests/*/README.md")
+        for page in ROOT.glob(pattern)
+    ]
+    assert len(readmes) >= 8
+    for page in [*PAGES, *readmes, "bench/RESULTS.md", "CONTRIBUTING.md", "CHANGELOG.md"]:
         for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
 
