@@ -12,14 +12,17 @@ final class Carrier<E extends MessageLite, Q, R, A> implements Runnable {
     private static final AtomicLong COUNT = new AtomicLong();
 
     private final Delivery<E, Q, R, A> delivery;
+    private final Readiness ready;
     private final Consumer<ClientResponseObserver<Q, R>> open;
     private final Function<Outbox<E>, Exchange<Q, R, A>> exchanges;
 
     private Carrier(
             Delivery<E, Q, R, A> delivery,
+            Readiness ready,
             Consumer<ClientResponseObserver<Q, R>> open,
             Function<Outbox<E>, Exchange<Q, R, A>> exchanges) {
         this.delivery = delivery;
+        this.ready = ready;
         this.open = open;
         this.exchanges = exchanges;
     }
@@ -27,10 +30,11 @@ final class Carrier<E extends MessageLite, Q, R, A> implements Runnable {
     /** Begins to carry, until everything is answered and nothing more will be put, or it must give up. */
     static <E extends MessageLite, Q, R, A> void start(
             Delivery<E, Q, R, A> delivery,
+            Readiness ready,
             Consumer<ClientResponseObserver<Q, R>> open,
             Function<Outbox<E>, Exchange<Q, R, A>> exchanges) {
-        Thread thread =
-                new Thread(new Carrier<>(delivery, open, exchanges), "penchant-delivery-" + COUNT.incrementAndGet());
+        Thread thread = new Thread(
+                new Carrier<>(delivery, ready, open, exchanges), "penchant-delivery-" + COUNT.incrementAndGet());
         thread.setDaemon(true);
         thread.start();
     }
@@ -57,6 +61,7 @@ final class Carrier<E extends MessageLite, Q, R, A> implements Runnable {
         Backoff backoff = new Backoff();
         Outbox<E> outbox = delivery.outbox;
         while (awaitWork()) {
+            awaitConnection();
             long settled = outbox.settled();
             RuntimeException end = converse();
             if (!(end instanceof UnavailableException lost)) {
@@ -89,6 +94,29 @@ final class Carrier<E extends MessageLite, Q, R, A> implements Runnable {
                 delivery.awaitChange(Long.MAX_VALUE);
             }
             return !delivery.isDelivered();
+        } finally {
+            delivery.lock.unlock();
+        }
+    }
+
+    /** Waits until the channel is connected when the service was heard before, so that pauses do not add up. */
+    private void awaitConnection() throws InterruptedException {
+        Runnable again = this::wake;
+        delivery.lock.lock();
+        try {
+            while (delivery.outbox.settled() > 0 && !ready.isNow(again)) {
+                delivery.awaitChange(Long.MAX_VALUE);
+            }
+        } finally {
+            delivery.lock.unlock();
+            ready.forget(again);
+        }
+    }
+
+    private void wake() {
+        delivery.lock.lock();
+        try {
+            delivery.changed.signalAll();
         } finally {
             delivery.lock.unlock();
         }
@@ -168,7 +196,7 @@ final class Carrier<E extends MessageLite, Q, R, A> implements Runnable {
         @Override
         public void beforeStart(ClientCallStreamObserver<Q> stream) {
             call = stream;
-            stream.setOnReadyHandler(this::wake);
+            stream.setOnReadyHandler(Carrier.this::wake);
         }
 
         @Override
@@ -194,15 +222,6 @@ final class Carrier<E extends MessageLite, Q, R, A> implements Runnable {
             delivery.lock.lock();
             try {
                 end = end == null ? reason : end;
-                delivery.changed.signalAll();
-            } finally {
-                delivery.lock.unlock();
-            }
-        }
-
-        private void wake() {
-            delivery.lock.lock();
-            try {
                 delivery.changed.signalAll();
             } finally {
                 delivery.lock.unlock();

@@ -28,6 +28,7 @@ final class Connection {
     final Duration timeout;
     final int retries;
     final Stubs stubs;
+    final Readiness ready;
     /** Runs what must happen later; whatever it runs is short. */
     final ScheduledThreadPoolExecutor scheduler;
 
@@ -56,6 +57,7 @@ final class Connection {
             builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
         }
         channel = builder.build();
+        ready = new Readiness(channel);
         scheduler = new ScheduledThreadPoolExecutor(1, work -> {
             Thread thread = new Thread(work, "penchant-client");
             thread.setDaemon(true);

@@ -14,9 +14,10 @@ import java.util.function.Consumer;
  * connections as it takes.
  *
  * <p>The rules: at most a window of elements is unanswered; requests are filled with what is there; UNAVAILABLE, or a stream
- * that the service ends early, opens the next connection, which begins with the oldest element that was not answered. It
- * gives up when the service was never heard after so many retries, or when something waits for an answer for longer than its
- * patience. Without anything to send it asks for no connection.
+ * that the service ends early, opens the next connection, which begins with the oldest element that was not answered: once
+ * the service was heard, as soon as the channel is connected and not before. It gives up when the service was never heard
+ * after so many retries, or when something waits for an answer for longer than its patience. Without anything to send it
+ * asks for no connection.
  *
  * <p>This is what callers and the connection share; a thread of its own, the {@link Carrier}, owns the connection.
  */

@@ -4,9 +4,7 @@ import dev.penchant.v1.RecommendationUpdate;
 import dev.penchant.v1.StreamRecommendationsRequest;
 import dev.penchant.v1.StreamStart;
 import io.grpc.Context;
-import java.time.Duration;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -18,8 +16,9 @@ import java.util.function.Function;
  * Reads the updates of one stream as they come, and opens the next connection where the last one ended.
  *
  * <p>A stream that breaks before its first update is tried again as often as a unary call. After an update with a resume
- * token it goes on until it is closed, whenever the service is unavailable or said that it goes away. It has no thread of
- * its own: gRPC's bring the updates, and of those that the reader has not taken {@link Following} keeps the newest.
+ * token it goes on until it is closed, whenever the service is unavailable or said that it goes away, and as soon as the
+ * channel is connected. It has no thread of its own: gRPC's bring the updates, and of those that the reader has not taken
+ * {@link Following} keeps the newest.
  */
 final class Follower {
     /** Opens a connection that begins so. */
@@ -43,9 +42,7 @@ final class Follower {
     }
 
     private final Connector connector;
-    private final ScheduledExecutorService scheduler;
-    private final int retries;
-    private final Duration patience;
+    private final Connection connection;
     /** Told once, when no more updates will come. */
     private final Consumer<Follower> over;
 
@@ -53,6 +50,8 @@ final class Follower {
     private final Condition changed = lock.newCondition();
     private final Following following;
     private final Backoff backoff = new Backoff();
+    /** One object, so that it can be forgotten where it waits. */
+    private final Runnable proceeding = this::proceed;
     private Runnable listener = () -> {};
     /** Who is listened to; null: there is no connection at the moment. */
     private Ear ear;
@@ -61,29 +60,22 @@ final class Follower {
     private boolean ended;
     private PenchantException failure;
 
-    Follower(
-            StreamStart start,
-            Connector connector,
-            ScheduledExecutorService scheduler,
-            int retries,
-            Duration patience,
-            Consumer<Follower> over) {
+    Follower(StreamStart start, Connector connector, Connection connection, Consumer<Follower> over) {
         following = new Following(start);
         this.connector = connector;
-        this.scheduler = scheduler;
-        this.retries = retries;
-        this.patience = patience;
+        this.connection = connection;
         this.over = over;
     }
 
     void start() {
         lock.lock();
         try {
-            firstDue = scheduler.schedule(
-                    () -> end(Errors.deadlineExceeded("no first update within " + patience.toMillis() + " ms")),
-                    TimeUnit.NANOSECONDS.convert(patience),
+            firstDue = connection.scheduler.schedule(
+                    () -> end(Errors.deadlineExceeded(
+                            "no first update within " + connection.timeout.toMillis() + " ms")),
+                    TimeUnit.NANOSECONDS.convert(connection.timeout),
                     TimeUnit.NANOSECONDS);
-            connect();
+            proceed();
         } catch (RejectedExecutionException closing) {
             end(Errors.cancelled("the client is closed; make a new one", null));
         } finally {
@@ -173,6 +165,7 @@ final class Follower {
             if (firstDue != null) {
                 firstDue.cancel(false);
             }
+            connection.ready.forget(proceeding);
             leave();
             changed.signalAll();
         } finally {
@@ -182,18 +175,25 @@ final class Follower {
         listener.run();
     }
 
-    private void connect() {
+    /** Opens the next connection: of a stream that can go on where it stopped, once the channel is connected. */
+    private void proceed() {
         lock.lock();
         try {
-            if (ended) {
-                return;
+            if (!ended && (!following.isResumable() || connection.ready.isNow(proceeding))) {
+                connect();
             }
-            ear = new Ear();
-            // Not the caller's context: a stream outlives the call within which it was opened.
-            Context.ROOT.run(() -> ear.line = connector.open(following.opening(), ear));
+        } catch (RuntimeException refused) { // the client was closed, or an interceptor threw
+            ear = null;
+            end(Errors.of(refused));
         } finally {
             lock.unlock();
         }
+    }
+
+    private void connect() {
+        ear = new Ear();
+        // Not the caller's context: a stream outlives the call within which it was opened.
+        Context.ROOT.run(() -> ear.line = connector.open(following.opening(), ear));
     }
 
     private void leave() {
@@ -207,7 +207,7 @@ final class Follower {
     private void goOn() {
         leave();
         try {
-            scheduler.schedule(this::connect, backoff.next(), TimeUnit.NANOSECONDS);
+            connection.scheduler.schedule(proceeding, backoff.next(), TimeUnit.NANOSECONDS);
         } catch (RejectedExecutionException closing) {
             end(Errors.cancelled("the client was closed", null));
         }
@@ -243,7 +243,7 @@ final class Follower {
                 if (ear != this) {
                     return;
                 }
-                boolean untold = following.sequence() == 0 && backoff.failures() < retries;
+                boolean untold = following.sequence() == 0 && backoff.failures() < connection.retries;
                 boolean again = reason == null
                         ? following.isGoingAway()
                         : reason instanceof UnavailableException && (following.isResumable() || untold);

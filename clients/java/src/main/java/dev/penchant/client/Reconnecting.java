@@ -14,7 +14,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Makes a channel that lost its service knock again after 100 ms, growing to 1 s.
+ * Makes a channel that lost its service knock again after 100 ms, growing to 0.7 s.
  *
  * <p>gRPC for Java has no setting for it: by itself it waits 1 s after the first failure and up to two minutes later. So
  * while the channel says that it fails, its waiting is cut short from here; to one that is just connecting that does nothing.
@@ -25,7 +25,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class Reconnecting implements ClientInterceptor {
     private static final long FIRST = TimeUnit.MILLISECONDS.toNanos(100);
-    private static final long LONGEST = TimeUnit.SECONDS.toNanos(1);
+    private static final long LONGEST = TimeUnit.MILLISECONDS.toNanos(700);
     private static final double GROWTH = 1.6;
 
     private final ManagedChannel channel;

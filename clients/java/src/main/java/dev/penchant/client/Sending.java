@@ -53,6 +53,7 @@ final class Sending {
                 options.withWindow(options.batch() * UPSERTS_AT_ONCE), connection.retries, null);
         Carrier.start(
                 delivery,
+                connection.ready,
                 CatalogServiceGrpc.newStub(connection.stubs.channel())::upsertItems,
                 ItemExchange::new);
         List<Refused> refused = new ArrayList<>();
@@ -105,6 +106,7 @@ final class Sending {
                 new Delivery<>(options, connection.retries, told);
         Carrier.start(
                 delivery,
+                connection.ready,
                 EventServiceGrpc.newStub(connection.stubs.channel())::recordEvents,
                 outbox -> new EventExchange(outbox, writes));
         return delivery;

@@ -27,9 +27,7 @@ final class Streams {
         Follower follower = new Follower(
                 Encode.start(userId, options, writes.reading(userId, reads)),
                 call.apply(stub),
-                connection.scheduler,
-                connection.retries,
-                connection.timeout,
+                connection,
                 open::remove);
         open.add(follower);
         follower.start();

@@ -20,12 +20,15 @@ final class FakeLedger {
     final AtomicInteger connections = new AtomicInteger();
     /** Events to acknowledge on a connection before it breaks; by default it does not. */
     volatile int breaksAfter = Integer.MAX_VALUE;
+    /** Events to acknowledge on a connection, which then stays open; by default all. */
+    volatile int answersOnly = Integer.MAX_VALUE;
     /** While closed, nothing is acknowledged. */
     volatile CountDownLatch gate = new CountDownLatch(0);
 
     StreamObserver<RecordEventsRequest> connected(StreamObserver<RecordEventsResponse> answers) {
         connections.incrementAndGet();
         int most = breaksAfter;
+        int answered = answersOnly;
         return new StreamObserver<>() {
             private int ordinal;
 
@@ -45,6 +48,9 @@ final class FakeLedger {
                         answers.onError(FakeService.gone());
                         return;
                     }
+                    if (ordinal == answered) {
+                        break;
+                    }
                     Acknowledgement.Builder one = response.addAcknowledgementsBuilder()
                             .setOrdinal(ordinal++)
                             .setEventId(event.getEventId());
@@ -62,7 +68,9 @@ final class FakeLedger {
 
             @Override
             public void onCompleted() {
-                answers.onCompleted();
+                if (ordinal < answered) {
+                    answers.onCompleted();
+                }
             }
         };
     }

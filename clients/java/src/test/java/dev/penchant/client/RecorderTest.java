@@ -5,28 +5,40 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.penchant.v1.RecordEventResponse;
+import dev.penchant.v1.RecordEventsResponse;
+import io.grpc.stub.StreamObserver;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 
 @Timeout(30)
 class RecorderTest {
     private final FakeLedger ledger = new FakeLedger();
+    private final BlockingQueue<StreamObserver<RecordEventsResponse>> streams = new LinkedBlockingQueue<>();
     private FakeService service;
 
     @BeforeEach
     void start() throws Exception {
         service = new FakeService();
-        service.events = ledger::connected;
+        service.events = answers -> {
+            streams.add(answers);
+            return ledger.connected(answers);
+        };
         service.start();
     }
 
@@ -160,6 +172,82 @@ class RecorderTest {
         }
     }
 
+    /** Ends the service as a good one does. */
+    private void leave() throws Exception {
+        service.leave(() -> streams.remove().onError(FakeService.gone()));
+    }
+
+    /** Has one event answered, and the service away. */
+    private void heardOnce(Client client, Recorder recorder) throws Exception {
+        recorder.put(event(0));
+        assertEquals(1, recorder.flush().size());
+        leave();
+    }
+
+    private Client counted(Attempts attempts) {
+        return Client.builder(service.target()).intercept(attempts).build();
+    }
+
+    @Test
+    void whileTheServiceIsAwayItWaitsForTheConnectionAndMakesNoAttempt() throws Exception {
+        Attempts attempts = new Attempts("RecordEvents");
+        try (Client client = counted(attempts);
+                Recorder recorder = client.recorder()) {
+            heardOnce(client, recorder);
+            recorder.put(event(1));
+            assertThrows(UnavailableException.class, () -> client.recommend("ann")); // it takes retries and their pauses
+            assertEquals(1, attempts.count());
+            service.start();
+            assertEquals(List.of("e1"), recorder.flush().stream().map(Acknowledged::eventId).toList());
+            assertEquals(2, attempts.count());
+        }
+    }
+
+    @Test
+    void waitingForTheConnectionEndsWithThePatience() throws Exception {
+        Attempts attempts = new Attempts("RecordEvents");
+        try (Client client = counted(attempts)) {
+            Recorder recorder = client.recorder(SendOptions.DEFAULTS.withPatience(Duration.ofMillis(400)));
+            heardOnce(client, recorder);
+            recorder.put(event(1));
+            assertThrows(UnavailableException.class, recorder::flush);
+            assertEquals(1, attempts.count());
+            assertEquals(List.of(event(1)), assertThrows(UnansweredException.class, recorder::close).events());
+        } finally {
+            service.start();
+        }
+    }
+
+    @Test
+    void waitingForTheConnectionEndsWhenTheRecorderIsClosed() throws Exception {
+        Attempts attempts = new Attempts("RecordEvents");
+        try (Client client = counted(attempts)) {
+            Recorder recorder = client.recorder();
+            heardOnce(client, recorder);
+            recorder.put(event(1));
+            assertThrows(UnansweredException.class, () -> recorder.close(Duration.ofMillis(200)));
+            service.start();
+            client.recommend("ann");
+            assertEquals(1, attempts.count());
+        }
+    }
+
+    @Test
+    void waitingForTheConnectionEndsWhenTheClientIsClosed() throws Exception {
+        CountDownLatch heard = new CountDownLatch(1);
+        ledger.answersOnly = 1;
+        Client client = client();
+        CompletableFuture<?> many = CompletableFuture.runAsync(() -> assertThrows(
+                CancelledException.class,
+                () -> client.recordMany(events(2), SendOptions.DEFAULTS, one -> heard.countDown())));
+        heard.await();
+        leave();
+        assertThrows(PenchantException.class, () -> client.recommend("ann")); // it takes its whole time
+        client.close();
+        many.get();
+        service.start();
+    }
+
     @Test
     void closingFlushes() {
         try (Client client = client()) {
@@ -203,15 +291,25 @@ class RecorderTest {
     }
 
     @Test
-    void anEventTooLargeEndsNothing() {
+    void anEventTooLargeIsNotSentAndEndsNothing() {
+        Event huge = event(1).withText("x".repeat(Outbox.REQUEST_BYTES));
+        AtomicInteger recorded = new AtomicInteger();
+        service.record = asked -> {
+            recorded.incrementAndGet();
+            return RecordEventResponse.getDefaultInstance();
+        };
         try (Client client = client();
                 Recorder recorder = client.recorder()) {
             recorder.put(event(0));
-            assertThrows(
-                    InvalidArgumentException.class,
-                    () -> recorder.put(event(1).withText("x".repeat(Outbox.REQUEST_BYTES))));
+            List<Executable> verbs = List.of(
+                    () -> recorder.put(huge), () -> client.record(huge), () -> client.recordMany(List.of(huge)));
+            for (Executable verb : verbs) {
+                assertEquals("event", assertThrows(InvalidArgumentException.class, verb).field());
+            }
             recorder.put(event(2));
             assertEquals(2, recorder.flush().size());
+            assertEquals(List.of("e0", "e2"), ledger.came);
+            assertEquals(0, recorded.get());
         }
     }
 

@@ -131,6 +131,43 @@ class StreamTest {
         }
     }
 
+    /** The client's pauses, which grow, would make attempts meanwhile and be far from over in the end. */
+    @Test
+    void whileTheServiceIsAwayItWaitsForTheConnectionAndMakesNoAttempt() throws Exception {
+        Attempts attempts = new Attempts("WatchRecommendations");
+        try (Client client = Client.builder(service.target()).intercept(attempts).build();
+                UpdateStream stream = client.watch("ann", ListOptions.DEFAULTS)) {
+            Watched first = connections.take();
+            first.send(update(1, "ab", "ab"));
+            stream.next();
+            service.leave(() -> first.answers().onError(FakeService.gone()));
+            assertThrows(UnavailableException.class, () -> client.recommend("ann")); // it takes retries and their pauses
+            assertEquals(1, attempts.count());
+            service.start();
+            connections.take().send(update(2, "ba", "ba"));
+            assertEquals(2, stream.next().sequence());
+            assertEquals(2, attempts.count());
+        }
+    }
+
+    @Test
+    void aStreamThatIsClosedWhileTheServiceIsAwayIsNotOpenedWhenItReturns() throws Exception {
+        Attempts attempts = new Attempts("WatchRecommendations");
+        try (Client client = Client.builder(service.target()).intercept(attempts).build();
+                UpdateStream stream = client.watch("ann", ListOptions.DEFAULTS)) {
+            Watched first = connections.take();
+            first.send(update(1, "ab", "ab"));
+            stream.next();
+            service.leave(() -> first.answers().onError(FakeService.gone()));
+            assertThrows(UnavailableException.class, () -> client.recommend("ann"));
+            stream.close();
+            service.start();
+            client.recommend("ann");
+            assertEquals(1, attempts.count());
+            assertFalse(stream.hasNext());
+        }
+    }
+
     @Test
     void beforeTheFirstUpdateItIsTriedAsOftenAsACall() throws Exception {
         try (Client client = Client.builder(service.target()).retries(2).build();
