@@ -2,17 +2,18 @@
 
 A text that finds a device idle starts at once; nothing waits for a batch to fill up. Where a model has a tokenizer,
 that has a thread of its own and stays some batches ahead, so that a device never waits for it; each device has one
-thread or two. Who is next is the rule of ``schedule``; this module owns threads, callers and failures.
+thread or two. Who is next is the rule of ``schedule``, what is done in a thread that of ``stages``; this module owns
+threads, callers and failures.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from penchant_core.errors import EncoderFailed
@@ -20,8 +21,9 @@ from penchant_core.vectors import Matrix
 
 from penchant_adapters.encoders.layout import Prompts
 from penchant_adapters.encoders.mixed import Part
-from penchant_adapters.encoders.model import Reading, TextModel, TextReader
+from penchant_adapters.encoders.model import TextModel, TextReader
 from penchant_adapters.encoders.schedule import Bounds, Job, Lane, Schedule, refuse_more
+from penchant_adapters.encoders.stages import Computing, Lost, Made, Readings, read, told
 from penchant_adapters.encoders.thread import WorkThread
 
 MAX_CHARACTERS = 1_000
@@ -76,8 +78,10 @@ class _Device:
     thread: WorkThread
     idle: bool = True
     stuck: bool = False
-    known: Any = None
-    """What it has made a vector of before: one that fails at this as well is lost."""
+    computing: Computing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.computing = Computing(self.model)
 
 
 class WorkerEncoder:
@@ -216,10 +220,10 @@ class WorkerEncoder:
             reading.idle = False
             given = [job.given for job in batch]
             reading.thread.submit(
-                partial(_read, reading.reader, given), partial(self._was_read, batch, time.perf_counter())
+                partial(read, reading.reader, given), partial(self._was_read, batch, time.perf_counter())
             )
 
-    def _was_read(self, batch: list[Job], begun: float, outcome: "_Read | BaseException") -> None:
+    def _was_read(self, batch: list[Job], begun: float, outcome: Readings | BaseException) -> None:
         assert self._reading is not None
         self._reading.idle = True
         seconds = time.perf_counter() - begun
@@ -244,7 +248,9 @@ class WorkerEncoder:
         alarm = asyncio.get_running_loop().call_later(self._stuck_seconds, self._stuck, device, batch)
         begun = time.perf_counter()
         given = [job.given for job in batch]
-        device.thread.submit(partial(_vectors, device, given), partial(self._computed, device, batch, alarm, begun))
+        device.thread.submit(
+            partial(device.computing.vectors, given), partial(self._computed, device, batch, alarm, begun)
+        )
 
     def _computed(
         self,
@@ -252,15 +258,15 @@ class WorkerEncoder:
         batch: list[Job],
         alarm: asyncio.TimerHandle,
         begun: float,
-        outcome: "_Made | BaseException",
+        outcome: Made | BaseException,
     ) -> None:
         alarm.cancel()
         device.idle = True
         now = time.perf_counter()
         self._ready.spent(batch[0].lane, now - begun)
-        if isinstance(outcome, _Lost):
+        if isinstance(outcome, Lost):
             self._fail(batch, outcome.cause)
-            self._lose(f"is lost, and fails at what it could do before: {_told(outcome.cause)}")
+            self._lose(f"is lost, and fails at what it could do before: {told(outcome.cause)}")
         elif isinstance(outcome, device.model.exhausted) and self._ready.shrink(batch):
             _log.warning(
                 "out of memory with %d texts at once; batches of %d at most from now on",
@@ -275,7 +281,7 @@ class WorkerEncoder:
         self._refuse_if_useless()
         self._go()
 
-    def _deliver(self, batch: list[Job], made: "_Made", now: float, computing: float) -> None:
+    def _deliver(self, batch: list[Job], made: Made, now: float, computing: float) -> None:
         bad = np.isnan(made.rows[:, 0])
         for number, job in enumerate(batch):
             call: _Call = job.owner
@@ -294,7 +300,7 @@ class WorkerEncoder:
 
     def _fail(self, batch: list[Job], error: BaseException) -> None:
         for call in dict.fromkeys(job.owner for job in batch):
-            failure = EncoderFailed(f"the encoder {self.name} failed: {_told(error)}")
+            failure = EncoderFailed(f"the encoder {self.name} failed: {told(error)}")
             failure.__cause__ = error
             call.fail(failure)
 
@@ -341,80 +347,6 @@ class _ReadingStage:
 
     def __post_init__(self) -> None:
         self.texts = Schedule(self.reader.room, padded=False)
-
-
-class _Lost(Exception):
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-_Read = Sequence[Reading | Exception]
-
-
-def _read(reader: TextReader, given: list[Any]) -> _Read:
-    """Run in the reader's thread. What cannot be read takes nothing along that was read with it."""
-    try:
-        return reader.read(given)
-    except Exception as error:
-        if len(given) == 1:
-            raise
-        _log.warning("%d texts cannot be read together, but one by one: %s", len(given), _told(error))
-        return [_alone(lambda one=one: reader.read([one])[0]) for one in given]  # type: ignore[misc]
-
-
-class _Made(NamedTuple):
-    rows: Matrix
-    """Shape (B, dim), unit length; a row that was not finite throughout, or all zero, is all NaN."""
-    failed: Mapping[int, Exception]
-    """Position → why there is no row."""
-
-
-def _vectors(device: _Device, given: list[Any]) -> _Made:
-    """Run in the device's thread. What the model fails at takes nothing along that was in its batch."""
-    failed: dict[int, Exception] = {}
-    try:
-        rows = _rows(device.model, given)
-    except device.model.exhausted as error:
-        raise error.with_traceback(None) from None  # with it the failed attempt's tensors would live on
-    except Exception as error:
-        if device.known is not None:
-            try:
-                _rows(device.model, [device.known])
-            except Exception:  # noqa: BLE001 whatever it is now
-                raise _Lost(error) from error
-        if len(given) == 1:
-            raise
-        _log.warning("the model fails at %d texts at once, and is asked one by one: %s", len(given), _told(error))
-        outcomes = [_alone(lambda one=one: _rows(device.model, [one])[0]) for one in given]  # type: ignore[misc]
-        failed = {position: one for position, one in enumerate(outcomes) if isinstance(one, Exception)}
-        if len(failed) == len(given):
-            raise
-        nothing = np.full(device.model.dim, np.nan, np.float32)
-        rows = np.stack([nothing if isinstance(one, Exception) else one for one in outcomes])
-    device.known = next(one for position, one in enumerate(given) if position not in failed)
-    with np.errstate(all="ignore"):
-        scaled: Matrix = rows / np.abs(rows).max(axis=1, keepdims=True)  # squares of large values would overflow
-        unit: Matrix = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-    return _Made(unit, failed)
-
-
-def _alone(work: Callable[[], Any]) -> Any:
-    try:
-        return work()
-    except Exception as error:  # noqa: BLE001 whatever the model raises
-        return error
-
-
-def _rows(model: TextModel, given: list[Any]) -> Matrix:
-    rows = np.asarray(model.vectors(given), dtype=np.float32)
-    if rows.shape != (len(given), model.dim):
-        raise EncoderFailed(f"the encoder {model.name} gave shape {rows.shape}, not {(len(given), model.dim)}")
-    return rows
-
-
-def _told(error: BaseException) -> str:
-    return str(error) or type(error).__name__
 
 
 def _smoothed(before: float, now: float) -> float:
