@@ -1,5 +1,6 @@
 """Every client whose tools are on this machine, against every case; and bugs that are planted are found."""
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from penchant_bench.neighbours.drivers import ROOT, Failed, Language, driving, languages, told
 from penchant_bench.neighbours.process import free_port
+from penchant_bench.speed import clients
+from penchant_bench.speed.figure import Options
 
 from tests.conformance.planted import BUGS
 from tests.conformance.player import Play, Service, cases, matched
@@ -65,6 +68,26 @@ def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path) -> None:
 def test_a_clients_own_tests_pass(language: str, built: Callable[[Language], Path]) -> None:
     out = built(LANGUAGES[language])
     told(LANGUAGES[language].test, LANGUAGES[language], out)
+
+
+async def test_what_a_client_costs_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(clients, "languages", lambda: [LANGUAGES["Python"]])
+    figures = await clients.measure(Options(items=150, quick=True))
+    assert {name.removeprefix("Python: ") for name in figures} == {
+        "a list, p50",
+        "a list, p99",
+        "events",
+        "lists",
+        "memory growth, last nine tenths of 3 s",
+        "memory, streaming",
+        "processor for a list",
+        "processor for an event",
+        "resumes after",
+    }
+    for name, figure in figures.items():
+        assert math.isfinite(figure.value), name
+        assert figure.value > 0 or "growth" in name, name
 
 
 FOUND = {"order": ["a", "b"], "score": 0.5, "error": None}

@@ -134,7 +134,7 @@ async def _memory(drivers: Drivers, server: Server, seconds: float) -> Figures:
         begun, number, looked = time.monotonic(), 0, 0.0
         while (passed := time.monotonic() - begun) < seconds:
             for name in drivers:
-                event = event_pb2.Event(user_id=f"streaming {name}", type="click", item_id=item_id(number * 37 % 400))
+                event = event_pb2.Event(user_id=f"streaming {name}", type="click", item_id=item_id(number * 37 % 100))
                 await client.events.RecordEvent(event_pb2.RecordEventRequest(event=event))
             number += 1
             if passed > looked:
