@@ -37,6 +37,12 @@ func (d *delivery[E, Req, Resp, A]) converseUntilDelivered(ctx context.Context) 
 		if delivered {
 			return nil
 		}
+		if settled > 0 {
+			// Attempts without a connection would only lengthen the pauses.
+			if err := d.ready(ctx); err != nil {
+				return err
+			}
+		}
 		lost := errorOf(d.converse(ctx))
 		if lost == nil {
 			lost = unavailable("the service ended the stream before it had answered everything")
@@ -99,7 +105,7 @@ func (d *delivery[E, Req, Resp, A]) talk(
 	ctx context.Context, stream grpc.BidiStreamingClient[Req, Resp], said exchange[Req, Resp, A],
 ) {
 	for {
-		if err := d.await(ctx, func() bool { return d.outbox.waiting() || d.closed }); err != nil {
+		if err := d.await(ctx, func() bool { return d.outbox.due() || d.closed && !d.outbox.waiting() }); err != nil {
 			return
 		}
 		if !d.outbox.waiting() {
@@ -118,6 +124,10 @@ func (d *delivery[E, Req, Resp, A]) talk(
 func (d *delivery[E, Req, Resp, A]) hear(said exchange[Req, Resp, A], response *Resp) error {
 	d.mu.Lock()
 	answers, err := said.answers(response)
+	if len(answers) == 0 && err == nil {
+		d.mu.Unlock()
+		return nil // a later service may say things that are not known here; they are no answer
+	}
 	d.lost = nil
 	d.expectAnswer()
 	if d.deliver == nil {

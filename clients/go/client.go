@@ -2,9 +2,12 @@ package penchant
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	penchantv1 "penchant.dev/go/penchant/v1"
 )
@@ -15,6 +18,11 @@ type Client struct {
 	timeout time.Duration
 	retries int
 	tokens  *tokens // nil without WithReadYourWrites
+	close   func() error
+
+	mu        sync.Mutex
+	closed    bool
+	recorders []*Recorder // those that are open
 }
 
 // Stubs are the generated stubs, for calls that the client does not cover. They share the client's connection,
@@ -63,6 +71,9 @@ func Dial(target string, options ...Option) (*Client, error) {
 		timeout: chosen.timeout,
 		retries: chosen.retries,
 	}
+	client.close = sync.OnceValue(func() error {
+		return errors.Join(client.closeRecorders(), errorOf(conn.Close()))
+	})
 	if chosen.readsOwnWrites {
 		client.tokens = newTokens(rememberedUsers)
 	}
@@ -72,8 +83,29 @@ func Dial(target string, options ...Option) (*Client, error) {
 // Raw returns the generated stubs.
 func (c *Client) Raw() Stubs { return c.stubs }
 
-// Close closes the connection; calls under way, streams included, fail with [ErrCancelled]. Close recorders first.
-func (c *Client) Close() error { return errorOf(c.stubs.Conn.Close()) }
+// Close closes recorders that are open, for at most [WithTimeout], and then the connection; calls under way, streams
+// included, fail with [ErrCancelled]. It returns an [*UnansweredError], which says how many, when recorders still hold
+// events. Closing again returns the same.
+func (c *Client) Close() error { return c.close() }
+
+// ready waits until the client is connected, and sees to it that it will be.
+func (c *Client) ready(ctx context.Context) error {
+	conn := c.stubs.Conn
+	for {
+		state := conn.GetState()
+		switch state {
+		case connectivity.Ready:
+			return nil
+		case connectivity.Shutdown:
+			return errClientClosed
+		case connectivity.Idle:
+			conn.Connect() // after half an hour without a call gRPC tries no longer
+		}
+		if !conn.WaitForStateChange(ctx, state) {
+			return endOf(ctx)
+		}
+	}
+}
 
 // ask makes a unary call, with the client's deadline where the context has none.
 func ask[Req, Resp any](

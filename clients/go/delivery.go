@@ -41,14 +41,17 @@ func (l limits) check() error {
 // delivery carries elements (E) over a stream of requests and responses until all have their answers (A), through as many
 // connections as it takes.
 //
-// The rules: at most a window of elements is unanswered; requests are filled with what is there; UNAVAILABLE, or a stream
-// that the service ends early, opens the next connection, which begins with the oldest element that was not answered. It
+// The rules: at most a window of elements is unanswered; requests are filled with what is there, and wait for more only
+// while many are unanswered; UNAVAILABLE, or a stream that the service ends early, opens the next connection, which begins with the oldest element that was not answered. It
 // gives up when the service was never heard after so many retries, or when something waits for an answer for longer than
-// its patience. Without anything to send it asks for no connection.
+// its patience. Once the service was heard, the next attempt waits until there is a connection. Without anything to send
+// it asks for none.
 //
 // One goroutine, carry, owns the connection; a second one, talk, writes to it. All share the fields below mu.
 type delivery[E proto.Message, Req, Resp, A any] struct {
-	open     func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[Req, Resp], error)
+	open func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[Req, Resp], error)
+	// ready waits until there is a connection.
+	ready    func(context.Context) error
 	exchange func(*outbox[E]) exchange[Req, Resp, A]
 	// deliver is given answers as they come, by carry; nil: they are kept for receive.
 	deliver func([]A)
@@ -73,7 +76,7 @@ func newEventDelivery(c *Client, l limits, deliver func([]Acknowledged)) (
 	*delivery[*penchantv1.Event, penchantv1.RecordEventsRequest, penchantv1.RecordEventsResponse, Acknowledged], error,
 ) {
 	type events = exchange[penchantv1.RecordEventsRequest, penchantv1.RecordEventsResponse, Acknowledged]
-	return newDelivery(c.stubs.Events.RecordEvents, func(box *outbox[*penchantv1.Event]) events {
+	return newDelivery(c.stubs.Events.RecordEvents, c.ready, func(box *outbox[*penchantv1.Event]) events {
 		return newEventExchange(box, c.tokens)
 	}, deliver, l)
 }
@@ -82,13 +85,14 @@ func newItemDelivery(c *Client, l limits) (
 	*delivery[*penchantv1.Item, penchantv1.UpsertItemsRequest, penchantv1.UpsertItemsResponse, UpsertResult], error,
 ) {
 	type items = exchange[penchantv1.UpsertItemsRequest, penchantv1.UpsertItemsResponse, UpsertResult]
-	return newDelivery(c.stubs.Catalog.UpsertItems, func(box *outbox[*penchantv1.Item]) items {
+	return newDelivery(c.stubs.Catalog.UpsertItems, c.ready, func(box *outbox[*penchantv1.Item]) items {
 		return newItemExchange(box)
 	}, nil, l)
 }
 
 func newDelivery[E proto.Message, Req, Resp, A any](
 	open func(context.Context, ...grpc.CallOption) (grpc.BidiStreamingClient[Req, Resp], error),
+	ready func(context.Context) error,
 	exchange func(*outbox[E]) exchange[Req, Resp, A],
 	deliver func([]A),
 	l limits,
@@ -97,8 +101,8 @@ func newDelivery[E proto.Message, Req, Resp, A any](
 		return nil, err
 	}
 	return &delivery[E, Req, Resp, A]{
-		open: open, exchange: exchange, deliver: deliver, limits: l,
-		done: make(chan struct{}), changed: make(chan struct{}), outbox: outbox[E]{batch: l.batch},
+		open: open, ready: ready, exchange: exchange, deliver: deliver, limits: l,
+		done: make(chan struct{}), changed: make(chan struct{}), outbox: outbox[E]{batch: l.batch, window: l.window},
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ func numbered(count int) []Event {
 
 // ledger acknowledges events, and breaks the stream where breaks says.
 type ledger struct {
+	mu    sync.Mutex     // of those below: several recorders may share it
 	known map[string]int // how often an event came
 	sizes []int          // of the requests
 	calls int
@@ -35,7 +37,10 @@ type ledger struct {
 }
 
 func (l *ledger) recordEvents(call eventCall) error {
+	l.mu.Lock()
 	l.calls++
+	calls := l.calls
+	l.mu.Unlock()
 	ordinal := uint64(0)
 	for number := 0; ; number++ {
 		request, err := call.Recv()
@@ -45,6 +50,7 @@ func (l *ledger) recordEvents(call eventCall) error {
 		if err != nil {
 			return err
 		}
+		l.mu.Lock()
 		l.sizes = append(l.sizes, len(request.GetEvents()))
 		response := &penchantv1.RecordEventsResponse{FreshnessToken: fmt.Sprint("f", len(l.sizes))}
 		for _, one := range request.GetEvents() {
@@ -59,8 +65,9 @@ func (l *ledger) recordEvents(call eventCall) error {
 			response.Acknowledgements = append(response.Acknowledgements, told)
 			ordinal++
 		}
+		l.mu.Unlock()
 		if l.breaks != nil {
-			if err := l.breaks(l.calls, number); errors.Is(err, io.EOF) {
+			if err := l.breaks(calls, number); errors.Is(err, io.EOF) {
 				return nil // as if all was well
 			} else if err != nil {
 				return err
@@ -174,6 +181,27 @@ func TestPutWaitsForRoom(t *testing.T) {
 		if err := recorder.Put(t.Context(), numbered(1)[0]); !errors.Is(err, ErrFailedPrecondition) {
 			t.Fatal(err)
 		}
+	})
+}
+
+func TestEventsPutFasterThanTheyAreAnsweredFillRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := make(chan struct{})
+		book := newLedger(func(int, int) error { <-answer; return nil })
+		client := serve(t, &fake{recordEvents: book.recordEvents})
+		recorder, err := client.Recorder(nil, WithBatch(10), WithWindow(30))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range numbered(15) {
+			put(t, recorder, one)
+			synctest.Wait() // until it was sent, or will wait
+		}
+		close(answer)
+		if err := recorder.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "requests", fmt.Sprint(book.sizes), "[1 1 1 10 2]")
 	})
 }
 

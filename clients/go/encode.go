@@ -2,11 +2,13 @@ package penchant
 
 import (
 	"crypto/rand"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	penchantv1 "penchant.dev/go/penchant/v1"
@@ -30,7 +32,10 @@ func encodeEvent(event Event) (*penchantv1.Event, error) {
 	if !event.OccurredAt.IsZero() {
 		message.OccurredAt = timestamppb.New(event.OccurredAt)
 	}
-	// Protobuf cannot carry other text, and would only find out in the middle of a stream, to the harm of all else on it.
+	// What no request can carry would only be found out in the middle of a stream, to the harm of all else on it.
+	if size := proto.Size(message); size > requestBytes {
+		return nil, invalid("event", fmt.Sprintf("%d bytes, a request takes at most %d", size, requestBytes))
+	}
 	return message, readable(
 		"event.event_id", message.EventId, "event.user_id", event.UserID, "event.type", event.Type, "event.item_id", event.ItemID,
 		"event.text", event.Text, "event.surface", event.Surface, "event.attribution_token", event.AttributionToken,

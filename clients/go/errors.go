@@ -73,8 +73,8 @@ type Error struct {
 	Field string
 	// Message tells people what happened and what to do about it.
 	Message string
-	// RetryAfter is how long to wait before trying again; 0 when the service gave no advice.
-	RetryAfter time.Duration
+	// RetryAfter is how long to wait before trying again, 0 or more; nil when the service gave no advice.
+	RetryAfter *time.Duration
 
 	cause error
 }
@@ -144,7 +144,7 @@ func errorOfStatus(message *statuspb.Status) *Error {
 				failure.Field = violations[0].GetField()
 			}
 		case *errdetails.RetryInfo:
-			failure.RetryAfter = detail.GetRetryDelay().AsDuration()
+			failure.RetryAfter = new(max(0, detail.GetRetryDelay().AsDuration()))
 		}
 	}
 	return failure

@@ -64,6 +64,16 @@ func ExampleClient_RecordMany() {
 	}
 }
 
+func ExampleKafkaRecord() {
+	produce := func(topic string, key, value []byte) {}
+
+	key, value, err := penchant.KafkaRecord(penchant.Event{UserID: "ada", Type: "view", ItemID: "shoe"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	produce("penchant.events", key, value) // client.Produce(ctx, &kgo.Record{Topic: topic, Key: key, Value: value}, nil)
+}
+
 func ExampleError() {
 	ctx, client := dial()
 	defer client.Close()
@@ -73,8 +83,8 @@ func ExampleError() {
 	switch {
 	case errors.Is(err, penchant.ErrNotFound):
 		log.Print("no such item")
-	case errors.Is(err, penchant.ErrOverloaded) && errors.As(err, &failure):
-		time.Sleep(failure.RetryAfter)
+	case errors.As(err, &failure) && failure.RetryAfter != nil: // it is overloaded
+		time.Sleep(*failure.RetryAfter)
 	case err != nil:
 		log.Fatal(err)
 	}

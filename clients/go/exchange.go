@@ -11,7 +11,8 @@ import (
 type exchange[Req, Resp, A any] interface {
 	// request returns the next request; something must be waiting.
 	request() *Req
-	// answers settles what a response answers; beside an error it returns what was answered before that.
+	// answers settles what a response answers, none when it says nothing that is known; beside an error it returns what
+	// was answered before that.
 	answers(response *Resp) ([]A, error)
 }
 
@@ -77,6 +78,9 @@ func (x *itemExchange) request() *penchantv1.UpsertItemsRequest {
 }
 
 func (x *itemExchange) answers(response *penchantv1.UpsertItemsResponse) ([]UpsertResult, error) {
+	if response.GetAccepted() == 0 && len(response.GetRefused()) == 0 {
+		return nil, nil // no request is without items
+	}
 	if len(x.sizes) == 0 {
 		return nil, internal("the service answered more requests than were sent")
 	}

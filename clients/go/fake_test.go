@@ -95,7 +95,7 @@ func serve(t *testing.T, f *fake, options ...Option) *Client {
 	return dialed(t, "passthrough:///fake", append([]Option{reach}, options...)...)
 }
 
-func serveOn(t *testing.T, f *fake, listener net.Listener, options ...grpc.ServerOption) {
+func serveOn(t *testing.T, f *fake, listener net.Listener, options ...grpc.ServerOption) *grpc.Server {
 	t.Helper()
 	server := grpc.NewServer(options...)
 	penchantv1.RegisterEventServiceServer(server, f)
@@ -108,6 +108,7 @@ func serveOn(t *testing.T, f *fake, listener net.Listener, options ...grpc.Serve
 		_ = server.Serve(listener)
 	}()
 	t.Cleanup(func() { server.Stop(); <-ended })
+	return server
 }
 
 func dialed(t *testing.T, target string, options ...Option) *Client {

@@ -16,13 +16,13 @@ const maxPositions = 100
 //
 // The service sends the whole order with every update, but details only of items that were not in the update before; so
 // the details of the current order, and no others, are kept. Every update has a sequence number and a resume token. When
-// a connection ends, opening asks for a stream that continues after the last update received, with its token and the
-// newest options. The token knows what was shown before that update; what was shown since is told with it.
+// a connection ends, opening asks for a stream that continues after the last update given, with its token and the newest
+// options. The token knows what was shown before that update; what was shown since is told with it.
 type following struct {
 	start   *penchantv1.StreamStart
 	details map[string]Recommendation
 	order   []string
-	// sequence is the number of the last update received; 0 before the first.
+	// sequence is the number of the last update given; 0 before the first.
 	sequence uint64
 	// goingAway is true when the service said that it ends the current connection.
 	goingAway bool
@@ -79,7 +79,33 @@ func (f *following) change(options *penchantv1.ListOptions) *penchantv1.StreamRe
 	}
 }
 
-// accept returns the whole list after an update; nil when it was received before.
+// merged returns one update in the place of two that follow each other: the later list, with the details of both. So what
+// waits for a reader who is slow does not grow. It takes both messages over.
+func merged(earlier, later *penchantv1.RecommendationUpdate) *penchantv1.RecommendationUpdate {
+	if later.GetStreamSequence() <= earlier.GetStreamSequence() {
+		// A repetition is passed over, but its token counts.
+		earlier.ResumeToken, earlier.GoingAway = later.GetResumeToken(), later.GetGoingAway()
+		return earlier
+	}
+	lacking := make(map[string]bool, len(later.GetOrder()))
+	for _, itemID := range later.GetOrder() {
+		lacking[itemID] = true
+	}
+	for _, one := range later.GetRecommendations() {
+		delete(lacking, one.GetItemId())
+	}
+	for _, one := range earlier.GetRecommendations() {
+		if lacking[one.GetItemId()] {
+			later.Recommendations = append(later.Recommendations, one)
+		}
+	}
+	if later.Trigger == nil {
+		later.Trigger = earlier.GetTrigger()
+	}
+	return later
+}
+
+// accept returns the whole list after an update; nil when it was given before.
 func (f *following) accept(message *penchantv1.RecommendationUpdate) (*Update, error) {
 	f.goingAway = message.GetGoingAway()
 	f.start.ResumeToken = message.GetResumeToken()

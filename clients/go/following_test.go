@@ -2,6 +2,7 @@ package penchant
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -89,6 +90,46 @@ func TestTheNextConnectionKnowsWhatWasSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "after an update", f.opening().GetShownPositions(), uint32(0))
+}
+
+func TestUpdatesThatWaitedBecomeOne(t *testing.T) {
+	f, _ := followed(t, updated(1, "a b c", "a b c"))
+	second, third, fourth := updated(2, "a b d", "d"), updated(3, "d b e", "e b"), updated(4, "e d c", "c")
+	second.Trigger = &penchantv1.Trigger{EventId: "e2"}
+	third.GoingAway, third.ResumeToken = true, "r3"
+	fourth.ResumeToken = "r4"
+	waiting := merged(merged(second, third), fourth)
+	repeated := updated(3, "a", "a")
+	repeated.ResumeToken, repeated.GoingAway = "r5", true
+	given, err := f.accept(merged(waiting, repeated))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "list", listed(given), "e d c")
+	for at, score := range []float64{3, 2, 4} {
+		same(t, "details of update", given.Recommendations[at].Score, score)
+	}
+	same(t, "sequence", given.Sequence, uint64(4))
+	same(t, "trigger", given.Trigger.EventID, "e2")
+	same(t, "token", f.opening().GetResumeToken(), "r5")
+}
+
+func TestChangedComparesWithTheListGivenBefore(t *testing.T) {
+	f, _ := followed(t, updated(1, "a b", "a b"))
+	given, err := f.accept(merged(updated(2, "b a", ""), updated(3, "a b", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "there and back", given.Changed, false)
+}
+
+func TestWhatWaitsIsNoLongerThanAList(t *testing.T) {
+	waiting := updated(1, "a b c", "a b c")
+	for sequence := range uint64(1_000) {
+		fresh := fmt.Sprint("x", sequence)
+		waiting = merged(waiting, updated(sequence+2, "a b "+fresh, fresh))
+	}
+	same(t, "details", len(waiting.GetRecommendations()), 3)
 }
 
 func TestOnlyWhatWasReceivedCanBeShown(t *testing.T) {

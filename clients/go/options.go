@@ -114,7 +114,7 @@ func (s *settings) dialOptions() ([]grpc.DialOption, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: grpcbackoff.Config{
-				BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second,
+				BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 700 * time.Millisecond,
 			},
 			MinConnectTimeout: 20 * time.Second, // gRPC's own; unset, it would be next to nothing
 		}),
@@ -137,7 +137,7 @@ type limits struct {
 }
 
 // WithBatch sets the most events or items in one request: 1–1,000, by default 100. Requests are filled with what is
-// there, up to 1 MiB, without waiting for more.
+// there, up to 1 MiB; one that is not full waits only while so many are unanswered as full ones would fill the window.
 func WithBatch(count int) SendOption { return func(l *limits) { l.batch = count } }
 
 // WithWindow sets the most events that may be unanswered: at least the batch, by default 1,000. Items have no window

@@ -19,13 +19,18 @@ const (
 // The service answers in the order of the requests, so an answer always settles the oldest elements in flight. When a
 // connection breaks, everything in flight waits again, at the front; the service knows the events and items that it has
 // already taken by their ids, so that sending them twice changes nothing.
+//
+// What waits is sent at once, unless as many requests are unanswered as the window has room for full ones: one who puts
+// faster than the service answers would otherwise send one element in each request, which costs both sides dearly.
 type outbox[E proto.Message] struct {
-	batch int
+	batch, window int
 	// settled counts the elements answered so far: the position of the oldest one that was not.
 	settled uint64
 	// elements holds those in flight, and behind them those that wait.
 	elements []E
 	inFlight int
+	// requests holds what settled is once each of the requests in flight is answered.
+	requests []uint64
 }
 
 // size returns how many elements are not answered.
@@ -33,6 +38,12 @@ func (o *outbox[E]) size() int { return len(o.elements) }
 
 // waiting reports whether something is to be sent.
 func (o *outbox[E]) waiting() bool { return o.inFlight < len(o.elements) }
+
+// due reports whether something is to be sent now; what is not is sent after an answer, or when there is more of it.
+func (o *outbox[E]) due() bool {
+	waiting := len(o.elements) - o.inFlight
+	return waiting >= o.batch || waiting > 0 && len(o.requests) < o.window/o.batch
+}
 
 // put adds an element behind all others.
 func (o *outbox[E]) put(element E) { o.elements = append(o.elements, element) }
@@ -48,7 +59,10 @@ func (o *outbox[E]) take() []E {
 		}
 		count++
 	}
-	o.inFlight += count
+	if count > 0 {
+		o.inFlight += count
+		o.requests = append(o.requests, o.settled+uint64(o.inFlight))
+	}
 	return slices.Clone(waiting[:count])
 }
 
@@ -62,11 +76,14 @@ func (o *outbox[E]) settle(count int) ([]E, error) {
 	o.elements = o.elements[count:]
 	o.inFlight -= count
 	o.settled += uint64(count)
+	for len(o.requests) > 0 && o.requests[0] <= o.settled {
+		o.requests = o.requests[1:]
+	}
 	return answered, nil
 }
 
 // rewind lets everything in flight wait again, in the same order.
-func (o *outbox[E]) rewind() { o.inFlight = 0 }
+func (o *outbox[E]) rewind() { o.inFlight, o.requests = 0, nil }
 
 // rest returns everything that is not answered, in order.
 func (o *outbox[E]) rest() []E { return slices.Clone(o.elements) }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	penchantv1 "penchant.dev/go/penchant/v1"
 )
@@ -82,7 +85,7 @@ func TestTheOldestTokensGo(t *testing.T) {
 func event(id string) *penchantv1.Event { return &penchantv1.Event{EventId: id, UserId: "ann"} }
 
 func boxed(batch int, ids ...string) *outbox[*penchantv1.Event] {
-	box := &outbox[*penchantv1.Event]{batch: batch}
+	box := &outbox[*penchantv1.Event]{batch: batch, window: 10}
 	for _, id := range ids {
 		box.put(event(id))
 	}
@@ -114,6 +117,38 @@ func TestWhatIsInFlightWaitsAgainAfterABreak(t *testing.T) {
 		t.Fatalf("more answers than were sent: %v", err)
 	}
 	same(t, "settled", box.settled, uint64(3))
+}
+
+func TestARequestThatIsNotFullWaitsWhileManyAreUnanswered(t *testing.T) {
+	box := boxed(3) // three full requests have room in the window
+	same(t, "nothing waits", box.due(), false)
+	for _, one := range []struct {
+		id   string
+		sent string
+	}{{"a", "a"}, {"b", "b"}, {"c", "c"}, {"d", ""}, {"e", ""}, {"f", "d e f"}, {"g", ""}} {
+		box.put(event(one.id))
+		sent := ""
+		if box.due() {
+			sent = idsOf(box.take())
+		}
+		same(t, "after "+one.id, sent, one.sent)
+	}
+	for at, due := range []bool{false, true} {
+		if _, err := box.settle(1); err != nil {
+			t.Fatal(err)
+		}
+		same(t, fmt.Sprint("due after answer ", at), box.due(), due)
+	}
+	same(t, "at last", idsOf(box.take()), "g")
+	box.put(event("h"))
+	same(t, "three again", box.due(), false)
+	if _, err := box.settle(3); err != nil { // one request and a part of the next
+		t.Fatal(err)
+	}
+	same(t, "two are left", box.due(), true)
+	box.rewind()
+	same(t, "after a break", box.due(), true)
+	same(t, "all of it", idsOf(box.take()), "f g h")
 }
 
 func TestARequestIsClosedBeforeItGrowsTooLarge(t *testing.T) {
@@ -162,7 +197,8 @@ func TestASkippedEventBreaksTheContract(t *testing.T) {
 	if !errors.Is(err, ErrInternal) || len(answers) != 1 {
 		t.Fatal(answers, err)
 	}
-	if _, err := newItemExchange(&outbox[*penchantv1.Item]{batch: 1}).answers(nil); !errors.Is(err, ErrInternal) {
+	if _, err := newItemExchange(&outbox[*penchantv1.Item]{batch: 1}).answers(
+		&penchantv1.UpsertItemsResponse{Accepted: 1}); !errors.Is(err, ErrInternal) {
 		t.Fatal(err)
 	}
 }
@@ -179,6 +215,19 @@ func TestTextThatIsNotUTF8IsRefusedByName(t *testing.T) {
 		if !errors.As(err, &refused) || refused.Kind != ErrInvalidArgument || refused.Field != want {
 			t.Fatalf("%s: %v", want, err)
 		}
+	}
+}
+
+func TestAnEventThatNoRequestHasRoomForIsRefused(t *testing.T) {
+	frame := proto.Size(&penchantv1.Event{EventId: "e", Text: strings.Repeat("x", requestBytes-100)}) - (requestBytes - 100)
+	largest := strings.Repeat("x", requestBytes-frame)
+	if _, err := encodeEvent(Event{ID: "e", Text: largest}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := encodeEvent(Event{ID: "e", Text: largest + "x"})
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Kind != ErrInvalidArgument || refused.Field != "event" {
+		t.Fatal(err)
 	}
 }
 

@@ -141,12 +141,12 @@ type Trigger struct {
 type Update struct {
 	// Recommendations are the list, best first.
 	Recommendations []Recommendation
-	// Sequence counts the updates of a stream from 1, resumed ones included. It grows, with gaps where the service
-	// passed updates over.
+	// Sequence counts the updates of a stream from 1, resumed ones included. It grows, with gaps where updates were passed
+	// over.
 	Sequence uint64
-	// Changed is true when the items or their order differ from the update before.
+	// Changed is true when the items or their order differ from the update given before.
 	Changed bool
-	// Trigger is the newest event that the update follows; nil when it was not an event.
+	// Trigger is the newest event that the update, or one passed over before it, follows; nil when there was none.
 	Trigger *Trigger
 	// AttributionToken is to be sent back on events that come of this list.
 	AttributionToken string

@@ -36,9 +36,9 @@ func (c *Client) Stream(ctx context.Context, userID string, options ListOptions,
 }
 
 // Watch yields the user's list, whole, whenever it changes. It goes on by itself when the connection breaks or the service
-// restarts, and never gives an update twice. An error comes with a nil update and is the last; it is
-// [ErrDeadlineExceeded] when no first update comes within [WithTimeout]. Leaving the loop closes the connection; ranging
-// again goes on from there.
+// restarts, and never gives an update twice; a loop that is slow is given the newest list and not those between. An error
+// comes with a nil update and is the last; it is [ErrDeadlineExceeded] when no first update comes within [WithTimeout].
+// Leaving the loop closes the connection; ranging again goes on from there.
 func (c *Client) Watch(
 	ctx context.Context, userID string, options ListOptions, reads ...ReadOption,
 ) iter.Seq2[*Update, error] {
@@ -67,17 +67,18 @@ func (s *Stream) Updates() iter.Seq2[*Update, error] {
 }
 
 // Shown says that the first so many positions, 0–100, of an update are on the user's screen: they stay as they are.
-// sequence is that update's, one of the last 16 received; 0: the last one received.
+// sequence is that update's; 0: the last one given. Of an update that the service has forgotten, after 16 newer ones or
+// on another connection, nothing is said: a newer list is about to be given.
 func (s *Stream) Shown(positions int, sequence uint64) error {
-	return s.tell(func(f *following) (*penchantv1.StreamRecommendationsRequest, error) {
+	return s.tell(func(f *follower) (*penchantv1.StreamRecommendationsRequest, error) {
 		return f.shown(positions, sequence)
 	})
 }
 
 // Change says what the list should look like from now on. Positions that were shown are released.
 func (s *Stream) Change(options ListOptions) error {
-	return s.tell(func(f *following) (*penchantv1.StreamRecommendationsRequest, error) {
-		return f.change(encodeOptions(options)), nil
+	return s.tell(func(f *follower) (*penchantv1.StreamRecommendationsRequest, error) {
+		return f.following.change(encodeOptions(options)), nil
 	})
 }
 
@@ -104,16 +105,16 @@ func (s *Stream) connect(ctx context.Context) (receiver, error) {
 
 // tell says something on the connection that there is. Without one there is nobody to tell yet: the introduction of the
 // next one says it.
-func (s *Stream) tell(say func(*following) (*penchantv1.StreamRecommendationsRequest, error)) error {
+func (s *Stream) tell(say func(*follower) (*penchantv1.StreamRecommendationsRequest, error)) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.follower.mu.Lock()
-	message, err := say(s.follower.following)
+	message, err := say(s.follower)
 	s.follower.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if s.call != nil {
+	if message != nil && s.call != nil {
 		send(s.call, message)
 	}
 	return nil
@@ -125,6 +126,7 @@ func send(call streamCall, message *penchantv1.StreamRecommendationsRequest) { _
 func (c *Client) follower(userID string, options ListOptions, reads []ReadOption) *follower {
 	chosen := c.reading(userID, reads)
 	return &follower{
+		ready:    c.ready,
 		retries:  c.retries,
 		patience: c.timeout,
 		following: newFollowing(&penchantv1.StreamStart{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,7 +50,9 @@ func TestAStreamGoesOnWhereItBroke(t *testing.T) {
 			case 3:
 				last := updated(5, "c b", "")
 				last.GoingAway, last.ResumeToken = true, "later"
-				return errors.Join(tell(call, updated(4, "c b", "c b")), tell(call, last))
+				err := tell(call, updated(4, "c b", "c b"))
+				synctest.Wait() // until it was given
+				return errors.Join(err, tell(call, last))
 			default:
 				return errors.Join(tell(call, updated(5, "c b", "c b")), tell(call, updated(6, "c", "c")))
 			}
@@ -240,15 +243,15 @@ func TestRangingAgainGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tokens []string
 		client := serve(t, &fake{watch: func(open *penchantv1.StreamStart, call watchCall) error {
-			if tokens = append(tokens, open.GetResumeToken()); len(tokens) == 2 {
-				time.Sleep(time.Hour) // the deadline of a first update is behind it
+			tokens = append(tokens, open.GetResumeToken())
+			first := len(tokens) == 1
+			err := show(call, updated(1, "a", "a"))
+			if first {
+				<-call.Context().Done()
+				return err
 			}
-			for sequence := range uint64(3) {
-				if err := show(call, updated(sequence+1, "a", "a")); err != nil {
-					return err
-				}
-			}
-			return nil
+			time.Sleep(time.Hour) // the deadline of a first update is behind it
+			return errors.Join(err, show(call, updated(2, "a", "a")))
 		}})
 		updates := client.Watch(t.Context(), "ann", ListOptions{})
 		var sequences []uint64
@@ -263,32 +266,169 @@ func TestRangingAgainGoesOn(t *testing.T) {
 			sequences = append(sequences, update.Sequence)
 		}
 		synctest.Wait()
-		same(t, "sequences", fmt.Sprint(sequences), "[1 2 3]")
+		same(t, "sequences", fmt.Sprint(sequences), "[1 2]")
 		same(t, "tokens", fmt.Sprintf("%q", tokens), `["" "r"]`)
 	})
 }
 
-func TestASlowReaderHoldsTheServiceBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sent := 0
-		client := serve(t, &fake{watch: func(_ *penchantv1.StreamStart, call watchCall) error {
-			for {
-				update := updated(uint64(sent)+1, "a", "a")
-				update.AttributionToken = strings.Repeat("x", 4096)
-				if err := show(call, update); err != nil {
-					return err
-				}
-				sent++
+// fed is a service whose updates a test writes, and what it was told.
+type fed struct {
+	updates chan *penchantv1.RecommendationUpdate
+	said    []*penchantv1.StreamRecommendationsRequest_Shown
+}
+
+func (s *fed) stream(call steeredCall) error {
+	if _, err := call.Recv(); err != nil {
+		return err
+	}
+	go func() {
+		for {
+			request, err := call.Recv()
+			if err != nil {
+				return
 			}
-		}})
-		for _, err := range client.Watch(t.Context(), "ann", ListOptions{}) {
+			s.said = append(s.said, request.GetShown())
+		}
+	}()
+	for {
+		select {
+		case update := <-s.updates:
+			if update == nil {
+				return gone
+			}
+			if err := tell(call, update); err != nil {
+				return err
+			}
+		case <-call.Context().Done():
+			return nil
+		}
+	}
+}
+
+// tell returns when the updates have come to the client.
+func (s *fed) tell(updates ...*penchantv1.RecommendationUpdate) {
+	for _, one := range updates {
+		s.updates <- one
+	}
+	synctest.Wait()
+}
+
+func (s *fed) told() string {
+	told := make([]string, 0, len(s.said))
+	for _, one := range s.said {
+		told = append(told, fmt.Sprint(one.GetPositions(), " of ", one.GetStreamSequence()))
+	}
+	return strings.Join(told, ", ")
+}
+
+func TestASlowReaderIsGivenTheNewestListAndMaySayWhatItShowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &fed{updates: make(chan *penchantv1.RecommendationUpdate, 1)}
+		client := serve(t, &fake{stream: service.stream})
+		service.updates <- updated(1, "a b c", "a b c")
+		stream := client.Stream(t.Context(), "ann", ListOptions{})
+		defer stream.Close()
+		var given []uint64
+		for update, err := range stream.Updates() {
 			if err != nil {
 				t.Fatal(err)
 			}
-			synctest.Wait() // until the service can say no more
-			break
+			given = append(given, update.Sequence)
+			switch update.Sequence {
+			case 1:
+				service.tell(updated(2, "d b a", "d")) // only this one tells of d
+				for sequence := range uint64(10) {
+					service.tell(updated(sequence+3, "b d a", ""))
+				}
+				err = stream.Shown(2, 0)
+			case 12:
+				same(t, "list", listed(update), "b d a")
+				for sequence := range uint64(28) {
+					service.tell(updated(sequence+13, "b d a", ""))
+				}
+				err = stream.Shown(1, 0) // the service has forgotten it and would end the stream
+			case 40:
+				same(t, "changed", update.Changed, false)
+				err = errors.Join(stream.Shown(3, 0), stream.Shown(1, 12))
+				synctest.Wait()
+				stream.Close()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		synctest.Wait()
-		same(t, "little waits here", sent > 0 && sent < 5_000, true)
+		same(t, "given", fmt.Sprint(given), "[1 12 40]")
+		same(t, "told", service.told(), "2 of 1, 3 of 40")
 	})
+}
+
+func TestTheNextConnectionIsToldOfNoUpdateThatItDoesNotKnow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &fed{updates: make(chan *penchantv1.RecommendationUpdate, 1)}
+		client := serve(t, &fake{stream: service.stream})
+		service.updates <- updated(1, "a b", "a b")
+		stream := client.Stream(t.Context(), "ann", ListOptions{})
+		defer stream.Close()
+		for update, err := range stream.Updates() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch update.Sequence {
+			case 1:
+				service.tell(updated(2, "b a", ""))
+			case 2:
+				service.tell(nil) // the connection breaks
+				service.updates <- updated(3, "a b", "")
+			case 3:
+				for sequence := range uint64(3) {
+					if err := stream.Shown(1, sequence+1); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				stream.Close()
+			}
+		}
+		same(t, "told", service.told(), "1 of 2, 1 of 3")
+	})
+}
+
+func TestWhoLeavesIsGivenNothingAndNothingRunsOn(t *testing.T) {
+	for name, leave := range map[string]func(*Stream, context.CancelFunc) bool{
+		"break":  func(*Stream, context.CancelFunc) bool { return true },
+		"close":  func(stream *Stream, _ context.CancelFunc) bool { stream.Close(); return false },
+		"cancel": func(_ *Stream, cancel context.CancelFunc) bool { cancel(); return false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fed{updates: make(chan *penchantv1.RecommendationUpdate, 1)}
+				client := serve(t, &fake{stream: service.stream})
+				service.updates <- updated(1, "a", "a")
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				stream := client.Stream(ctx, "ann", ListOptions{})
+				var last error
+				for update, err := range stream.Updates() {
+					if last = err; err != nil {
+						continue
+					}
+					same(t, "update", update.Sequence, uint64(1))
+					service.tell(updated(2, "a", "")) // it waits here
+					same(t, "reads", running("(*mailbox).read"), true)
+					if leave(stream, cancel) {
+						break
+					}
+				}
+				synctest.Wait()
+				same(t, "an error", errors.Is(last, ErrCancelled), name == "cancel")
+				same(t, "reads on", running("(*mailbox).read"), false)
+			})
+		})
+	}
+}
+
+// running reports whether a goroutine is in a function.
+func running(function string) bool {
+	stacks := make([]byte, 1<<20)
+	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), function)
 }

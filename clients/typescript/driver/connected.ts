@@ -9,6 +9,7 @@ import { Client, fromCall, type Acknowledged, type Recorder } from "penchant";
 import type { RecommendationStream, UpdateStream } from "penchant";
 import { RecommendRequestSchema, RecommendResponseSchema } from "../src/gen/penchant/v1/recommendation_pb.js";
 import { acknowledged, failed, listed, updated } from "./answers.js";
+import { measured } from "./measures.js";
 import { Reader } from "./reader.js";
 import { Unsupported, clientOptions, event, freshness, item, limits, options, type Json } from "./requests.js";
 
@@ -22,12 +23,15 @@ interface Opened {
 /** A client, its recorders and its streams. */
 export class Connected {
   readonly #client: Client;
+  readonly #timeout: number;
   readonly #recorders = new Map<string, Recorder>();
   readonly #streams = new Map<string, Opened>();
 
   constructor(request: Json) {
     const { target } = request;
-    this.#client = new Client(target == null ? undefined : String(target), clientOptions(request));
+    const chosen = clientOptions(request);
+    this.#client = new Client(target == null ? undefined : String(target), chosen);
+    this.#timeout = chosen.timeout ?? 5_000;
   }
 
   /** Does what a request says and returns what it gives. */
@@ -40,8 +44,8 @@ export class Connected {
     return (await one.call(this, request)) ?? {};
   }
 
-  close(): void {
-    this.#client.close();
+  close(): Promise<void> {
+    return this.#client.close();
   }
 
   async record({ event: given }: Json): Promise<Json> {
@@ -118,17 +122,18 @@ export class Connected {
     const wanted = { ...options(request["options"]), ...freshness(request) };
     const steered = request["watch"] ? undefined : this.#client.stream(userId, wanted);
     const stream = steered ?? this.#client.watch(userId, wanted);
-    this.#streams.set(name, { stream, steered, reader: new Reader(stream) });
+    this.#streams.set(name, { stream, steered, reader: new Reader(stream, Boolean(request["lazy"])) });
   }
 
-  async next({ name, within }: Json): Promise<Json> {
+  async next({ name, within, after }: Json): Promise<Json> {
+    await sleep(Number(after ?? 0));
     return updated(await opened(this.#streams, name).reader.next(Number(within ?? 5_000)));
   }
 
   async latest({ name, after }: Json): Promise<Json> {
     const { reader } = opened(this.#streams, name);
     await sleep(Number(after ?? 0));
-    return updated(await reader.latest());
+    return updated(reader.latest());
   }
 
   shown({ name, positions, sequence }: Json): undefined {
@@ -143,6 +148,10 @@ export class Connected {
   closeStream({ name }: Json): undefined {
     opened(this.#streams, name).stream.close();
     this.#streams.delete(String(name));
+  }
+
+  measure(request: Json): Promise<Json> {
+    return measured(this.#client, this.#timeout, request).catch((error: unknown) => Promise.reject(fromCall(error)));
   }
 
   async raw({ recommend }: Json): Promise<Json> {
@@ -167,8 +176,8 @@ export class Connected {
 type Verb = (this: Connected, request: Json) => Promise<Json | undefined> | Json | undefined;
 
 const VERBS: Readonly<Record<string, Verb>> = {
-  close: function () {
-    this.close();
+  close: async function () {
+    await this.close();
     return undefined;
   },
   record: Connected.prototype.record,
@@ -189,6 +198,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   shown: Connected.prototype.shown,
   change: Connected.prototype.change,
   close_stream: Connected.prototype.closeStream,
+  measure: Connected.prototype.measure,
   raw: Connected.prototype.raw,
 };
 

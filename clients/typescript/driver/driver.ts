@@ -11,12 +11,11 @@ import { Unsupported, type Json } from "./requests.js";
 
 const connections = new Map<string, Connected>();
 
-async function answer(line: string): Promise<Json> {
+async function answer(request: Json): Promise<Json> {
   try {
-    const request = JSON.parse(line) as Json;
     const name = String(request["client"] ?? "main");
     if (request["do"] === "connect") {
-      connections.get(name)?.close();
+      await connections.get(name)?.close();
       connections.set(name, new Connected(request));
       return { ok: {} };
     }
@@ -30,12 +29,26 @@ async function answer(line: string): Promise<Json> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  if (line.trim() !== "") {
-    const text = JSON.stringify(await answer(line));
-    await new Promise((resolve) => process.stdout.write(`${text}\n`, resolve));
+/** Ends as a good program does. */
+async function leave(): Promise<void> {
+  for (const connected of connections.values()) {
+    await connected.close().catch((error: unknown) => {
+      console.error(String(error));
+      process.exitCode = 1;
+    });
   }
 }
-for (const connected of connections.values()) {
-  connected.close();
+
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line.trim() === "") {
+    continue;
+  }
+  const request = JSON.parse(line) as Json;
+  if (request["do"] === "leave") {
+    break;
+  }
+  const text = JSON.stringify(await answer(request));
+  await new Promise((resolve) => process.stdout.write(`${text}\n`, resolve));
 }
+await leave();
+process.stdin.destroy();

@@ -7,53 +7,67 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Update, UpdateStream } from "penchant";
 import { NoUpdate } from "./requests.js";
 
-/** What follows the last update there is comes sooner than this, in milliseconds, or is not there. */
-const QUIET = 200;
+type Read = { readonly update: Update } | { readonly error: unknown };
 
-/** Asks for one update at a time; a question that was not answered in time stays open for the next one. */
+/** Reads updates as they come; a lazy one reads when it is asked, one at a time. */
 export class Reader {
   readonly #updates: AsyncIterator<Update, undefined>;
-  #asked: Promise<IteratorResult<Update, undefined>> | undefined;
+  readonly #isLazy: boolean;
+  readonly #read: Read[] = []; // and not taken
+  #reading: Promise<boolean> | undefined;
+  #wake = (): void => undefined;
 
-  constructor(stream: UpdateStream) {
+  constructor(stream: UpdateStream, isLazy: boolean) {
     this.#updates = stream[Symbol.asyncIterator]();
-    this.#ask(); // so that the stream is opened
+    this.#isLazy = isLazy;
+    if (!isLazy) {
+      void this.#readAll();
+    }
   }
 
   /** Returns the next update; throws {@link NoUpdate} when none comes within so many milliseconds. */
   async next(within: number): Promise<Update> {
+    if (this.#isLazy && this.#read.length === 0) {
+      this.#reading ??= this.#readOne().finally(() => (this.#reading = undefined));
+    }
     const late = new AbortController();
-    const result = await Promise.race([this.#ask(), sleep(within, undefined, { signal: late.signal })]).finally(() =>
-      late.abort(),
+    const timer = sleep(within, undefined, { signal: late.signal }).catch(() => undefined);
+    if (this.#read.length === 0) {
+      await Promise.race([timer, new Promise<void>((resolve) => (this.#wake = resolve))]);
+    }
+    late.abort();
+    return returned(this.#read.shift());
+  }
+
+  /** Returns the newest update that was read. */
+  latest(): Update {
+    return returned(this.#read.splice(0).at(-1));
+  }
+
+  async #readAll(): Promise<void> {
+    while (await this.#readOne()) {
+      // on to the next one
+    }
+  }
+
+  /** Returns false at the end of the stream. */
+  async #readOne(): Promise<boolean> {
+    const one = await this.#updates.next().then(
+      ({ value }): Read => (value === undefined ? { error: new NoUpdate("the stream has ended") } : { update: value }),
+      (error: unknown): Read => ({ error }),
     );
-    if (result === undefined) {
-      throw new NoUpdate(`no update within ${within} ms`);
-    }
-    this.#asked = undefined;
-    if (result.value === undefined) {
-      throw new NoUpdate("the stream has ended");
-    }
-    return result.value;
+    this.#read.push(one);
+    this.#wake();
+    return "update" in one;
   }
+}
 
-  /** Returns the newest update there is. */
-  async latest(): Promise<Update> {
-    let newest = await this.next(QUIET);
-    for (;;) {
-      try {
-        newest = await this.next(QUIET);
-      } catch (error) {
-        if (error instanceof NoUpdate) {
-          return newest;
-        }
-        throw error;
-      }
-    }
+function returned(read: Read | undefined): Update {
+  if (read === undefined) {
+    throw new NoUpdate("no update came in time");
   }
-
-  #ask(): Promise<IteratorResult<Update, undefined>> {
-    this.#asked ??= this.#updates.next();
-    this.#asked.catch(() => undefined); // its error is told when it is asked for
-    return this.#asked;
+  if ("error" in read) {
+    throw read.error;
   }
+  return read.update;
 }

@@ -9,4 +9,4 @@ const view = await client.record({ userId: "ada", type: "view", itemId: "shoe-1"
 // minFreshness: the list knows the event that was just recorded.
 const list = await client.recommend("ada", { minFreshness: view.freshnessToken, maxPrice: 50, explain: true });
 for (const { itemId, score, reasons } of list.recommendations) console.log(itemId, score, reasons);
-client.close();
+await client.close();

@@ -3,10 +3,12 @@
  *
  * @module
  */
-import { Connection, type ConnectionOptions, type RawStubs } from "./connection.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Connection, closed, type ConnectionOptions, type RawStubs } from "./connection.js";
 import { decodeInterests, decodeItem, decodeRecommendation, decodeRecommendations, decodeRecorded } from "./decode.js";
 import { Delivery } from "./delivery.js";
 import { encodeEvent, encodeItem, encodeOptions, encodeStart, eventBytes, itemBytes } from "./encode.js";
+import { UnansweredEvents } from "./errors.js";
 import { EventExchange, ItemExchange } from "./exchange.js";
 import { Following } from "./following.js";
 import type { CallOptions, DeliveryOptions, Event, Item, ListOptions } from "./model.js";
@@ -16,7 +18,7 @@ import { Recorder, type EventDelivery } from "./recorder.js";
 import type { Acknowledged, DeleteResult, Interests, Recommendation, Recommendations, Recorded } from "./results.js";
 import type { Refused, UpsertResult } from "./results.js";
 import { fromCall } from "./status.js";
-import { RecommendationStream, UpdateStream } from "./stream.js";
+import { RecommendationStream, UpdateStream, type Line } from "./stream.js";
 import type { StubOptions } from "./stubs.js";
 import { LastWrites } from "./writes.js";
 
@@ -60,6 +62,8 @@ export class Client {
   readonly #connection: Connection;
   readonly #timeout: number;
   readonly #writes: LastWrites | undefined;
+  readonly #recorders = new Set<Recorder>();
+  #closed: Promise<void> | undefined;
 
   /** `target` is a gRPC target, for example `host:port`. Throws when an option cannot be. */
   constructor(target: string = DEFAULT_TARGET, options: ClientOptions = {}) {
@@ -76,14 +80,24 @@ export class Client {
     return this.#connection.stubs;
   }
 
-  /** Closes the connection; calls under way reject with {@link Cancelled}. Closing again does nothing. */
-  close(): void {
-    this.#connection.close();
+  /**
+   * Closes recorders that are open, for at most the client's `timeout`, then the connection, at once when there are none;
+   * calls under way reject with {@link Cancelled}. Rejects with {@link UnansweredEvents}, which says how many, when
+   * recorders still hold events then. Closing again resolves, or rejects, alike.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
-  /** Closes the connection at the end of `using`. */
+  /** Closes the client at the end of `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Begins to close the client at the end of `using`, which waits for nothing; when that fails, nobody catches it. */
   [Symbol.dispose](): void {
-    this.close();
+    void this.close();
   }
 
   /** Records one event; when it resolves, the event is durable and applied. */
@@ -108,10 +122,13 @@ export class Client {
     yield* received(delivery);
   }
 
-  /** Returns a recorder: one long stream for events as they come. */
+  /** Returns a recorder: one long stream for events as they come. Throws {@link Cancelled} after {@link close}. */
   recorder(options: RecorderOptions = {}): Recorder {
+    if (this.#closed !== undefined) {
+      throw closed();
+    }
     const { delivery, outbox } = this.#eventDelivery(options);
-    return new Recorder(delivery, outbox, options.onAcknowledged);
+    return new Recorder(delivery, outbox, options.onAcknowledged, this.#recorders);
   }
 
   /**
@@ -223,6 +240,22 @@ export class Client {
     });
   }
 
+  async #close(): Promise<void> {
+    const recorders = [...this.#recorders];
+    const causes: unknown[] = [];
+    if (recorders.length > 0) {
+      const closing = recorders.map((one) => one.close().catch((error: unknown) => causes.push(error)));
+      const late = new AbortController();
+      await Promise.race([Promise.all(closing), waited(this.#timeout, late.signal)]);
+      late.abort();
+    }
+    this.#connection.close();
+    const events = recorders.flatMap((one) => one.unanswered);
+    if (events.length > 0) {
+      throw new UnansweredEvents(events, causes[0]);
+    }
+  }
+
   #eventDelivery(options: RecordOptions): { delivery: EventDelivery; outbox: EventOutbox } {
     const { batch = DEFAULT_BATCH, window = DEFAULT_WINDOW, patience = DEFAULT_PATIENCE, signal } = options;
     const recorded = (userId: string, freshnessToken: string): void => this.#writes?.remember(userId, freshnessToken);
@@ -241,8 +274,9 @@ export class Client {
     return new Following(encodeStart(userId, options, options.surface ?? "", this.#minFreshness(userId, options)));
   }
 
-  #ways(signal: AbortSignal | undefined): { retries: number; signals: readonly (AbortSignal | undefined)[] } {
-    return { retries: this.#connection.retries, signals: [signal, this.#connection.closing] };
+  #ways(signal: AbortSignal | undefined): Pick<Line<never>, "ready" | "retries" | "signals"> {
+    const { retries, closing } = this.#connection;
+    return { ready: (ending) => this.#connection.ready(ending), retries, signals: [signal, closing] };
   }
 
   #minFreshness(userId: string, { minFreshness }: ReadOptions): string {
@@ -260,6 +294,11 @@ export class Client {
       throw fromCall(error);
     }
   }
+}
+
+/** Resolves after so many milliseconds, or when the signal aborts. */
+function waited(time: number, signal: AbortSignal): Promise<void> {
+  return sleep(time, undefined, { signal }).catch(() => undefined);
 }
 
 type EventOutbox = ConstructorParameters<typeof EventExchange>[0];

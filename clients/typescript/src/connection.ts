@@ -8,6 +8,7 @@ import {
   ChannelCredentials,
   Client,
   InterceptingCall,
+  connectivityState,
   credentials,
   type ChannelOptions,
   type Interceptor,
@@ -19,11 +20,14 @@ import { ModelService } from "./gen/penchant/v1/model_pb.js";
 import { RecommendationService } from "./gen/penchant/v1/recommendation_pb.js";
 import { UserService } from "./gen/penchant/v1/user_pb.js";
 import { serviceConfig } from "./service-config.js";
+import { onAbort } from "./signals.js";
 import { Stubs, type Stub } from "./stubs.js";
 
 /** A silent connection is probed after this long, so that streams notice a peer that vanished. */
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
+/** The longest interval that Node.js knows. */
+const LONGEST_INTERVAL_MS = 2 ** 31 - 1;
 
 /** TLS with certificates of one's own, each in PEM: the text or the bytes of the file. */
 export interface Tls {
@@ -65,6 +69,7 @@ export class Connection {
   readonly retries: number;
   readonly #client: Client;
   readonly #closing = new AbortController();
+  #connected: Promise<void> | undefined; // when it is waited for
 
   constructor(target: string, { tls = false, apiKey = "", retries = 3 }: ConnectionOptions) {
     this.retries = retries;
@@ -75,7 +80,7 @@ export class Connection {
       "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
       "grpc.keepalive_permit_without_calls": 0,
       "grpc.initial_reconnect_backoff_ms": 100,
-      "grpc.max_reconnect_backoff_ms": 1_000,
+      "grpc.max_reconnect_backoff_ms": 700,
     };
     this.#client = new Client(target, channelCredentials(tls), { ...options, interceptors: keyed(apiKey) });
     const stubs = new Stubs(this.#client, this.closing);
@@ -93,13 +98,50 @@ export class Connection {
     return this.#closing.signal;
   }
 
+  /** Resolves when the channel is connected, and sees to it that it will be; rejects with the reason of the signal. */
+  async ready(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const awake = setInterval(() => undefined, LONGEST_INTERVAL_MS); // gRPC's own timers let the program end
+    let forget = (): void => undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        forget = onAbort(signal, () => reject(signal.reason as Error));
+        this.#connected ??= this.#connect().finally(() => (this.#connected = undefined));
+        this.#connected.then(resolve, reject);
+      });
+    } finally {
+      clearInterval(awake);
+      forget();
+    }
+  }
+
   /** Ends all calls and closes the channel; closing again does nothing. */
   close(): void {
     if (!this.closing.aborted) {
-      this.#closing.abort(new Cancelled("the client was closed; make a new one"));
+      this.#closing.abort(closed());
       this.#client.close();
     }
   }
+
+  async #connect(): Promise<void> {
+    const channel = this.#client.getChannel();
+    for (;;) {
+      this.closing.throwIfAborted();
+      const state = channel.getConnectivityState(false);
+      if (state === connectivityState.READY) {
+        return;
+      }
+      if (state === connectivityState.IDLE) {
+        channel.getConnectivityState(true); // after half an hour without a call gRPC tries no longer
+      }
+      await new Promise<void>((resolve) => channel.watchConnectivityState(state, Infinity, () => resolve()));
+    }
+  }
+}
+
+/** Returns what calls of a client that was closed end with. */
+export function closed(): Cancelled {
+  return new Cancelled("the client was closed; make a new one");
 }
 
 function channelCredentials(tls: boolean | Tls | ChannelCredentials): ChannelCredentials {

@@ -2,9 +2,10 @@
  * Carries elements over a stream in both directions until all are answered, over as many connections as it takes.
  *
  * The rules: at most `window` elements are on their way or answered but not yet collected; requests are filled with
- * what is there, without waiting for more; UNAVAILABLE, or a stream that the service ends early, opens the next
+ * what is there, and wait for more only while many are unanswered (see outbox); UNAVAILABLE, or a stream that the service ends early, opens the next
  * connection, which begins with the oldest element that was not answered (see outbox). It gives up when the service was
- * never heard after `retries` more attempts, or when something waits for an answer longer than `patience`.
+ * never heard after `retries` more attempts, or when something waits for an answer longer than `patience`. Once the
+ * service was heard, the next attempt waits until there is a connection.
  *
  * @module
  */
@@ -22,6 +23,8 @@ export interface Route<Sent, Request, Response, Answer> {
   readonly outbox: Outbox<Sent>;
   /** Opens a connection that ends when the signal aborts. */
   readonly connect: (signal: AbortSignal) => ClientDuplexStream<Request, Response>;
+  /** Resolves when there is a connection; rejects with the reason of the signal. */
+  readonly ready: (signal: AbortSignal) => Promise<void>;
   /** Begins what is said on a connection. */
   readonly exchange: (outbox: Outbox<Sent>) => Exchange<Request, Response, Answer>;
   /** Longest time without any answer while one is due, in milliseconds. */
@@ -36,7 +39,8 @@ export interface Route<Sent, Request, Response, Answer> {
 export class Delivery<Sent, Request, Response, Answer> {
   readonly #route: Route<Sent, Request, Response, Answer>;
   readonly #outbox: Outbox<Sent>;
-  readonly #changed = new Condition();
+  readonly #changed = new Condition(); // for those who put and receive
+  readonly #sendable = new Condition(); // for those who send
   readonly #ending = new AbortController();
   #answers: Answer[] = [];
   #complete = false; // nothing more will be put
@@ -67,7 +71,7 @@ export class Delivery<Sent, Request, Response, Answer> {
     if (this.#outbox.size === 1) {
       this.#expectAnswer();
     }
-    this.#changed.notify();
+    this.#sendable.notify();
   }
 
   /** Encodes and puts all values as there is room; {@link receive} throws an error of theirs. */
@@ -85,7 +89,7 @@ export class Delivery<Sent, Request, Response, Answer> {
   /** Says that nothing more will be put. */
   finish(): void {
     this.#complete = true;
-    this.#changed.notify();
+    this.#sendable.notify();
   }
 
   /** Waits for answers and returns them; none when everything was answered. Throws what ended the delivery. */
@@ -106,6 +110,7 @@ export class Delivery<Sent, Request, Response, Answer> {
       this.#ending.abort(reason);
       clearTimeout(this.#watch);
       this.#changed.notify();
+      this.#sendable.notify();
     }
   }
 
@@ -119,6 +124,9 @@ export class Delivery<Sent, Request, Response, Answer> {
         return;
       }
       const { settled } = this.#outbox;
+      if (settled > 0) {
+        await this.#route.ready(signal); // attempts without a connection would only lengthen the pauses
+      }
       this.#lost = await this.#conversed();
       if (this.#complete && this.#outbox.size === 0) {
         return;
@@ -151,19 +159,24 @@ export class Delivery<Sent, Request, Response, Answer> {
     const call = this.#route.connect(this.#ending.signal);
     const connected = new AbortController();
     const heard = reading(call, (response) => {
-      for (const answer of exchange.answers(response)) {
+      const answers = exchange.answers(response);
+      if (answers.length === 0) {
+        return; // a later service may say things that are not known here; they are no answer
+      }
+      for (const answer of answers) {
         this.#answers.push(answer);
       }
       this.#lost = undefined;
       this.#expectAnswer();
       this.#changed.notify();
+      this.#sendable.notify();
     });
     const talked = this.#talk(call, exchange, connected.signal);
     try {
       await heard;
     } finally {
       connected.abort();
-      this.#changed.notify();
+      this.#sendable.notify();
       await talked;
     }
   }
@@ -174,7 +187,7 @@ export class Delivery<Sent, Request, Response, Answer> {
     connected: AbortSignal,
   ): Promise<void> {
     for (;;) {
-      await this.#until(() => this.#outbox.waiting || this.#complete || connected.aborted);
+      await this.#until(() => this.#outbox.due || (this.#complete && !this.#outbox.waiting) || connected.aborted);
       await nextTick(); // whoever puts one by one puts all that it has within this turn of the loop
       if (connected.aborted) {
         return;
@@ -200,7 +213,7 @@ export class Delivery<Sent, Request, Response, Answer> {
 
   async #until(ready: () => boolean): Promise<void> {
     while (!ready()) {
-      await this.#changed.wait();
+      await this.#sendable.wait();
     }
   }
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { TimestampSchema, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { InvalidArgument } from "./errors.js";
 import { ItemSchema, type Item as ItemMessage } from "./gen/penchant/v1/catalog_pb.js";
 import { EventSchema, type Event as EventMessage } from "./gen/penchant/v1/event_pb.js";
 import {
@@ -15,11 +16,15 @@ import {
   type StreamStart,
 } from "./gen/penchant/v1/recommendation_pb.js";
 import type { Event, Item, ListOptions } from "./model.js";
+import { REQUEST_BYTES } from "./outbox.js";
 import { fromMilliseconds } from "./times.js";
 
 const MAX_UINT32 = 2 ** 32 - 1;
 
-/** Returns the event's message, with an id in any case, so that a retry counts once. */
+/**
+ * Returns the event's message, with an id in any case, so that a retry counts once. Throws {@link InvalidArgument} for an
+ * event that no request has room for: it would only be found out in the middle of a stream, to the harm of all else on it.
+ */
 export function encodeEvent(event: Event): EventMessage {
   const message = create(EventSchema, {
     eventId: event.eventId || randomUUID(),
@@ -35,6 +40,13 @@ export function encodeEvent(event: Event): EventMessage {
   }
   if (event.occurredAt !== undefined) {
     message.occurredAt = encodeTime(event.occurredAt);
+  }
+  if (eventBytes(message) > REQUEST_BYTES) {
+    const size = toBinary(EventSchema, message).length;
+    if (size > REQUEST_BYTES) {
+      const told = { reason: "INVALID_FIELD", field: "event" };
+      throw new InvalidArgument(`event: ${size} bytes, a request takes at most ${REQUEST_BYTES}`, told);
+    }
   }
   return message;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { status } from "@grpc/grpc-js";
+import type { Event } from "./model.js";
 
 /** What the service tells about an error beside its code and message. */
 export interface ErrorDetails {
@@ -88,6 +89,17 @@ export class Unavailable extends PenchantError {
 export class DeadlineExceeded extends PenchantError {
   override readonly name = "DeadlineExceeded";
   override readonly code = status.DEADLINE_EXCEEDED;
+}
+
+/** The client was closed, and in its time not all that its recorders held was answered. */
+export class UnansweredEvents extends DeadlineExceeded {
+  /** Those events, with their ids: another recorder may be given them without counting any twice. */
+  readonly events: readonly Event[];
+
+  constructor(events: readonly Event[], cause?: unknown) {
+    super(`the client was closed with ${events.length} events that are not answered`, { cause });
+    this.events = events;
+  }
 }
 
 /** The call was ended from outside, for example by closing the client. */

@@ -28,7 +28,10 @@ import { fromStatus } from "./status.js";
 export interface Exchange<Request, Response, Answer> {
   /** Returns the next request; something must be waiting. */
   request(): Request;
-  /** Settles what a response answers and returns the answers; throws {@link Internal} when it skips an element. */
+  /**
+   * Settles what a response answers and returns the answers, none when it says nothing that is known; throws
+   * {@link Internal} when it skips an element.
+   */
   answers(response: Response): Answer[];
 }
 
@@ -51,20 +54,24 @@ export class EventExchange implements Exchange<RecordEventsRequest, RecordEvents
   }
 
   answers(response: RecordEventsResponse): Acknowledged[] {
-    return response.acknowledgements.map((one) => this.#answer(one, response.freshnessToken));
+    const { acknowledgements, freshnessToken } = response;
+    const due = this.#outbox.settled;
+    const answers = acknowledgements.map((one, n) => this.#answer(one, freshnessToken, due + n));
+    this.#outbox.settle(answers.length).forEach(({ userId }, n) => {
+      if (answers[n]?.error === undefined) {
+        this.#recorded(userId, freshnessToken);
+      }
+    });
+    return answers;
   }
 
-  #answer(message: Acknowledgement, freshnessToken: string): Acknowledged {
+  #answer(message: Acknowledgement, freshnessToken: string, due: number): Acknowledged {
     const ordinal = this.#first + Number(message.ordinal);
-    if (ordinal !== this.#outbox.settled) {
-      throw new Internal(`the service acknowledged event ${ordinal} where ${this.#outbox.settled} was due`);
+    if (ordinal !== due) {
+      throw new Internal(`the service acknowledged event ${ordinal} where ${due} was due`);
     }
-    const [event] = this.#outbox.settle(1);
-    const { eventId, unchanged } = message;
-    if (event !== undefined && message.error === undefined) {
-      this.#recorded(event.userId, freshnessToken);
-    }
-    return { ordinal, eventId, unchanged, freshnessToken, error: message.error && fromStatus(message.error) };
+    const { eventId, unchanged, error } = message;
+    return { ordinal, eventId, unchanged, freshnessToken, error: error && fromStatus(error) };
   }
 }
 
@@ -85,6 +92,9 @@ export class ItemExchange implements Exchange<UpsertItemsRequest, UpsertItemsRes
   }
 
   answers({ accepted, refused }: UpsertItemsResponse): UpsertResult[] {
+    if (accepted === 0 && refused.length === 0) {
+      return []; // no request is without items
+    }
     const size = this.#sizes.shift();
     if (size === undefined) {
       throw new Internal("the service answered more requests than were sent");

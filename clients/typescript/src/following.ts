@@ -31,6 +31,10 @@ const MAX_POSITIONS = 100;
  * that is slow is given the newest list, and what waits for it does not grow.
  */
 export function merged(earlier: RecommendationUpdate, later: RecommendationUpdate): RecommendationUpdate {
+  const { streamSequence, resumeToken, goingAway } = later;
+  if (streamSequence <= earlier.streamSequence) {
+    return { ...earlier, resumeToken, goingAway }; // a repetition is passed over, but its token counts
+  }
   const told = new Set(later.recommendations.map((one) => one.itemId));
   const listed = new Set(later.order);
   const kept = earlier.recommendations.filter(({ itemId }) => listed.has(itemId) && !told.has(itemId));

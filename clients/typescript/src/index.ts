@@ -6,6 +6,7 @@
 export { Client, DEFAULT_TARGET, type ClientOptions, type RecorderOptions } from "./client.js";
 export type { ConnectionOptions, RawStubs, Tls } from "./connection.js";
 export * from "./errors.js";
+export { kafkaRecord, type KafkaRecord } from "./kafka.js";
 export type * from "./model.js";
 export type * from "./results.js";
 export type { Recorder } from "./recorder.js";

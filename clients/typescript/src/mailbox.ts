@@ -10,6 +10,9 @@ import type { RecommendationUpdate } from "./gen/penchant/v1/recommendation_pb.j
 import { reading } from "./reading.js";
 import { Condition } from "./signals.js";
 
+/** How many updates the service remembers of a connection, to know which one positions were shown of. */
+const REMEMBERED = 16;
+
 /** A response of either kind of stream. */
 export interface UpdateResponse {
   readonly update?: RecommendationUpdate;
@@ -18,12 +21,16 @@ export interface UpdateResponse {
 /** Updates of one connection, read as they come and merged while they wait, so that they take bounded memory. */
 export class Mailbox {
   readonly #changed = new Condition();
+  readonly #first: number;
   #update: RecommendationUpdate | undefined;
-  #newest = 0n;
+  #newest: number;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(call: ClientReadableStream<UpdateResponse>) {
+  /** `first` is the number of the last update given before the connection: the service knows none before it. */
+  constructor(call: ClientReadableStream<UpdateResponse>, first: number) {
+    this.#first = first;
+    this.#newest = first;
     reading(call, ({ update }) => this.#put(update))
       .catch((error: unknown) => (this.#failure = { error }))
       .finally(() => {
@@ -32,9 +39,14 @@ export class Mailbox {
       });
   }
 
-  /** Sequence number of the newest update that came; 0 before the first. */
+  /** Sequence number of the newest update that came, on this connection or before. */
   get newest(): number {
-    return Number(this.#newest);
+    return this.#newest;
+  }
+
+  /** True when the service still knows an update that was given, as far as one can tell from here. */
+  remembers(sequence: number): boolean {
+    return sequence >= this.#first && this.#newest - sequence < REMEMBERED;
   }
 
   /**
@@ -70,9 +82,10 @@ export class Mailbox {
   }
 
   #put(update: RecommendationUpdate | undefined): void {
+    // A later service may say things that are not known here.
     if (update !== undefined) {
       this.#update = this.#update === undefined ? update : merged(this.#update, update);
-      this.#newest = update.streamSequence;
+      this.#newest = Math.max(this.#newest, Number(update.streamSequence));
       this.#changed.notify();
     }
   }

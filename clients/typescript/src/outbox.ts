@@ -13,9 +13,14 @@ import { Queue } from "./queue.js";
 /** Most elements that the contract allows in one request. */
 const MAX_BATCH = 1_000;
 /** A request is closed before it grows beyond this; gRPC servers refuse messages above 4 MiB by default. */
-const REQUEST_BYTES = 1 << 20;
+export const REQUEST_BYTES = 1 << 20;
 
-/** Elements on their way: at most `window` of them, sent `batch` or fewer at a time. */
+/**
+ * Elements on their way: at most `window` of them, sent `batch` or fewer at a time.
+ *
+ * What waits is sent at once, unless as many requests are unanswered as the window has room for full ones: one who puts
+ * faster than the service answers would otherwise send one element in each request, which costs both sides dearly.
+ */
 export class Outbox<Sent> {
   readonly window: number;
   readonly #batch: number;
@@ -23,6 +28,8 @@ export class Outbox<Sent> {
   readonly #elements = new Queue<Sent>();
   #inFlight = 0; // the oldest so many elements were sent on the current connection
   #settled = 0;
+  /** What {@link settled} is once each of the requests in flight is answered. */
+  readonly #requests: number[] = [];
 
   /** `bytes` gives a number that an element does not exceed on the wire. */
   constructor(batch: number, window: number, bytes: (element: Sent) => number) {
@@ -52,6 +59,12 @@ export class Outbox<Sent> {
     return this.#elements.size > this.#inFlight;
   }
 
+  /** True when something is to be sent now; what is not is sent after an answer, or when there is more of it. */
+  get due(): boolean {
+    const waiting = this.#elements.size - this.#inFlight;
+    return waiting >= this.#batch || (waiting > 0 && this.#requests.length < Math.floor(this.window / this.#batch));
+  }
+
   /** All that is not answered, the oldest first. */
   get unanswered(): Sent[] {
     return [...this.#elements];
@@ -78,6 +91,9 @@ export class Outbox<Sent> {
       taken.push(element);
       this.#inFlight += 1;
     }
+    if (taken.length > 0) {
+      this.#requests.push(this.#settled + this.#inFlight);
+    }
     return taken;
   }
 
@@ -88,11 +104,15 @@ export class Outbox<Sent> {
     }
     this.#inFlight -= count;
     this.#settled += count;
+    while ((this.#requests[0] ?? Infinity) <= this.#settled) {
+      this.#requests.shift();
+    }
     return this.#elements.shift(count);
   }
 
   /** Lets everything in flight wait again, in the same order. */
   rewind(): void {
     this.#inFlight = 0;
+    this.#requests.length = 0;
   }
 }

@@ -7,6 +7,7 @@ import { decodeEvent } from "./decode.js";
 import type { Delivery } from "./delivery.js";
 import { encodeEvent } from "./encode.js";
 import type { Event as EventMessage, RecordEventsRequest, RecordEventsResponse } from "./gen/penchant/v1/event_pb.js";
+import { watched } from "./leaving.js";
 import type { Event } from "./model.js";
 import type { Outbox } from "./outbox.js";
 import type { Acknowledged } from "./results.js";
@@ -27,6 +28,7 @@ export class Recorder {
   readonly #delivery: EventDelivery;
   readonly #outbox: Outbox<EventMessage>;
   readonly #hear: ((answer: Acknowledged) => void) | undefined;
+  readonly #forget: () => void;
   readonly #changed = new Condition();
   #acknowledged: Acknowledged[] = [];
   #taken = 0; // events put, or waiting to be
@@ -35,10 +37,21 @@ export class Recorder {
   #failure: { readonly error: unknown } | undefined;
 
   /** @internal */
-  constructor(delivery: EventDelivery, outbox: Outbox<EventMessage>, hear?: (answer: Acknowledged) => void) {
+  constructor(
+    delivery: EventDelivery,
+    outbox: Outbox<EventMessage>,
+    hear: ((answer: Acknowledged) => void) | undefined,
+    recorders: Set<Recorder>, // those of its client that are open
+  ) {
     this.#delivery = delivery;
     this.#outbox = outbox;
     this.#hear = hear;
+    recorders.add(this);
+    const letGo = watched(this);
+    this.#forget = () => {
+      recorders.delete(this);
+      letGo();
+    };
     this.#collect()
       .catch((error: unknown) => {
         this.#failure = { error };
@@ -83,14 +96,23 @@ export class Recorder {
    */
   async close(): Promise<Acknowledged[]> {
     this.#closed = true;
-    const acknowledged = await this.flush();
-    this.#delivery.finish();
-    return acknowledged;
+    try {
+      const acknowledged = await this.flush();
+      this.#delivery.finish();
+      return acknowledged;
+    } finally {
+      this.#forget();
+    }
   }
 
   /** Closes the recorder at the end of `await using`; rejects when not everything was answered. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal How many events are not answered. */
+  get held(): number {
+    return this.#outbox.size;
   }
 
   /**

@@ -28,6 +28,9 @@ export class Condition {
 
   /** Wakes all who wait. */
   notify(): void {
+    if (this.#waiting.length === 0) {
+      return;
+    }
     const woken = this.#waiting;
     this.#waiting = [];
     for (const wake of woken) {

@@ -2,7 +2,8 @@
  * Lists that follow a user: reads updates, and opens the next connection where the last one ended.
  *
  * A stream that breaks before its first update is tried again as often as a unary call. After an update with a resume
- * token it goes on for as long as the caller listens, whenever the service is unavailable or said that it goes away.
+ * token it goes on for as long as the caller listens, whenever the service is unavailable or said that it goes away: as
+ * soon as there is a connection again, since attempts without one would only lengthen the pauses.
  *
  * @module
  */
@@ -21,14 +22,13 @@ import type { ListOptions } from "./model.js";
 import type { Update } from "./results.js";
 import { onAbort } from "./signals.js";
 
-/** How many updates the service remembers of a stream, to know which one positions were shown of. */
-const REMEMBERED = 16;
-
 /** How a stream is opened, and how long it tries. */
 export interface Line<Call extends ClientReadableStream<UpdateResponse>> {
   readonly following: Following;
   /** Opens a connection that ends when the signal aborts. */
   readonly connect: (signal: AbortSignal) => Call;
+  /** Resolves when there is a connection; rejects with the reason of the signal. */
+  readonly ready: (signal: AbortSignal) => Promise<void>;
   /** Deadline of the first update, reconnections included, in milliseconds. */
   readonly patience: number;
   /** More attempts before the first update. */
@@ -86,19 +86,23 @@ export class UpdateStream implements AsyncIterable<Update> {
   }
 
   async *#connections(
-    { following, connect, patience, retries }: Line<ClientReadableStream<UpdateResponse>>,
+    { following, connect, ready, patience, retries }: Line<ClientReadableStream<UpdateResponse>>,
     signal: AbortSignal,
   ): AsyncGenerator<Update, undefined, undefined> {
     const backoff = new Backoff();
     const due = performance.now() + patience;
     for (;;) {
       signal.throwIfAborted();
+      if (following.resumable) {
+        await ready(signal);
+      }
       const call = connect(signal);
-      const mailbox = new Mailbox(call);
+      const mailbox = new Mailbox(call, following.sequence);
       this.mailbox = mailbox;
       try {
         for (;;) {
           const message = await mailbox.take(following.sequence === 0 ? due - performance.now() : undefined);
+          signal.throwIfAborted(); // what waits is not for one who has left
           if (message === undefined) {
             break;
           }
@@ -155,7 +159,7 @@ export class RecommendationStream extends UpdateStream {
   shown(positions: number, sequence = this.following.sequence): void {
     const message = this.following.shown(positions, sequence);
     // Of an update that the service has forgotten it would end the stream; the reader is about to be given a newer one.
-    if (this.mailbox !== undefined && this.mailbox.newest - sequence < REMEMBERED) {
+    if (this.mailbox?.remembers(sequence)) {
       this.#tell(message);
     }
   }

@@ -168,9 +168,9 @@ test("a call ends at its deadline, with its signal, or with the client", async (
   asked = new Told();
   const closed = assert.rejects(fake.client.recommend("ada", { timeout: 60_000 }), Cancelled);
   await asked;
-  fake.client.close();
+  await fake.client.close();
   await closed;
-  fake.client.close();
+  await fake.client.close();
   await assert.rejects(fake.client.recommend("ada"), Cancelled);
 });
 

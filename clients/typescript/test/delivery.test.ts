@@ -8,17 +8,22 @@ import {
   Internal,
   InvalidArgument,
   NotFound,
+  UnansweredEvents,
   Unavailable,
   type Acknowledged,
   type Event,
 } from "penchant";
-import { UpsertItemsResponseSchema, type UpsertItemsRequest } from "../src/gen/penchant/v1/catalog_pb.js";
+import {
+  UpsertItemsResponseSchema,
+  type UpsertItemsRequest,
+  type UpsertItemsResponse,
+} from "../src/gen/penchant/v1/catalog_pb.js";
 import {
   RecordEventsResponseSchema,
   type RecordEventsRequest,
   type RecordEventsResponse,
 } from "../src/gen/penchant/v1/event_pb.js";
-import { Fake, Refusal, Told, broken } from "./fake.js";
+import { Fake, Refusal, Told, broken, later } from "./fake.js";
 
 type Call = ServerDuplexStream<RecordEventsRequest, RecordEventsResponse>;
 
@@ -241,6 +246,43 @@ test("events put one by one within a turn of the loop go in one request", async 
   assert.deepEqual(ledger.requests, [100]);
 });
 
+test("events put faster than they are answered fill requests, and what is left is sent after an answer", async () => {
+  const sizes: number[] = [];
+  const calls: Call[] = [];
+  let ordinal = 0n;
+  const answer = (count: number): void => {
+    const acknowledgements = Array.from({ length: count }, () => ({ ordinal: ordinal++ }));
+    calls[0]?.write(create(RecordEventsResponseSchema, { acknowledgements }));
+  };
+  const recordEvents = (call: Call): void => {
+    calls.push(call);
+    call.on("data", ({ events: sent }: RecordEventsRequest) => {
+      sizes.push(sent.length);
+      if (sizes.length > 4) {
+        answer(sent.length);
+      }
+    });
+  };
+  using fake = await Fake.start({ events: { recordEvents } });
+  const recorder = fake.client.recorder({ batch: 10, window: 30 });
+  const sent = async (count: number): Promise<void> => {
+    while (sizes.length < count) {
+      await new Promise(setImmediate);
+    }
+  };
+  let put = 0;
+  for (const event of events(15)) {
+    await recorder.put(event);
+    put += 1;
+    await (put <= 3 ? sent(put) : new Promise(setImmediate));
+  }
+  await sent(4);
+  assert.deepEqual(sizes, [1, 1, 1, 10]);
+  sizes.slice().forEach((size) => answer(size));
+  assert.equal((await recorder.flush()).length, 15);
+  assert.deepEqual(sizes, [1, 1, 1, 10, 2]);
+});
+
 test("a recorder that is listened to keeps nothing", async () => {
   using fake = await Fake.start({ events: new Ledger() });
   const heard: number[] = [];
@@ -282,15 +324,102 @@ test("what a recorder could not send is told, and another one can send it", asyn
   assert.deepEqual(ledger.ids, ["e0", "e1", "e3", "e4"]);
 });
 
-test("closing the client ends its recorders, which tell what was not answered", async () => {
+test("closing the client closes its recorders first", async () => {
+  const ledger = new Ledger();
+  using fake = await Fake.start({ events: ledger });
+  const heard: number[] = [];
+  const recorder = fake.client.recorder({ onAcknowledged: ({ ordinal }) => heard.push(ordinal) });
+  for (const event of events(40)) {
+    await recorder.put(event);
+  }
+  const other = fake.client.recorder();
+  await other.put({ userId: "bob", type: "view", itemId: "a", eventId: "other" });
+  {
+    await using client = fake.client;
+    void client;
+  }
+  assert.deepEqual(heard, upTo(40));
+  assert.ok(ledger.ids.includes("other"));
+  await assert.rejects(recorder.put({ userId: "ada", type: "view" }), /closed/);
+  assert.throws(() => fake.client.recorder(), Cancelled);
+});
+
+test("closing the client fails with the number of events that its recorders still hold", async () => {
   const recordEvents = (call: Call): void => void call.on("data", () => undefined);
-  using fake = await Fake.start({ events: { recordEvents } });
-  const recorder = fake.client.recorder();
-  await recorder.put({ userId: "ada", type: "view", itemId: "a" });
-  const flushed = assert.rejects(recorder.flush(), Cancelled);
-  fake.client.close();
+  using fake = await Fake.start({ events: { recordEvents } }, { timeout: 50 });
+  const recorders = [fake.client.recorder(), fake.client.recorder(), fake.client.recorder()];
+  const late = { userId: "ada", type: "view", itemId: "a", eventId: "late" };
+  await recorders[0]?.put(late);
+  await recorders[2]?.put(late);
+  await recorders[2]?.put({ ...late, eventId: "later" });
+  const flushed = assert.rejects(recorders[0]?.flush() ?? Promise.resolve(), Cancelled);
+  for (const closing of [fake.client.close(), fake.client.close()]) {
+    await assert.rejects(
+      closing,
+      (error) =>
+        error instanceof UnansweredEvents &&
+        error instanceof DeadlineExceeded &&
+        error.message.includes("3 events") &&
+        error.events.map(({ eventId }) => eventId).join() === "late,late,later",
+    );
+  }
   await flushed;
-  assert.equal(recorder.unanswered.length, 1);
+});
+
+test("a recorder whose closing was told is not told of again", async () => {
+  const recordEvents = (call: Call): void =>
+    void call.on("data", () => call.emit("error", new Refusal(status.PERMISSION_DENIED, "no")));
+  using fake = await Fake.start({ events: { recordEvents } });
+  const [told, open] = [fake.client.recorder(), fake.client.recorder()];
+  await told.put({ userId: "ada", type: "view", itemId: "a" });
+  await open.put({ userId: "ada", type: "view", itemId: "a" });
+  await assert.rejects(told.close(), { name: "PermissionDenied" });
+  await assert.rejects(fake.client.close(), (error: Error) => {
+    assert.match(error.message, /\b1 events/);
+    return (error.cause as Error).name === "PermissionDenied";
+  });
+});
+
+test("a response that says nothing known is no answer", async () => {
+  const ledger = new Ledger();
+  const recordEvents = (call: Call): void => {
+    call.write(later(create(RecordEventsResponseSchema, {})));
+    ledger.recordEvents(call);
+  };
+  const upsertItems = (call: ServerDuplexStream<UpsertItemsRequest, UpsertItemsResponse>): void => {
+    call.write(later(create(UpsertItemsResponseSchema, {})));
+    call.on("data", ({ items }: UpsertItemsRequest) =>
+      call.write(create(UpsertItemsResponseSchema, { accepted: items.length })),
+    );
+    call.on("end", () => call.end());
+  };
+  using fake = await Fake.start({ events: { recordEvents }, catalog: { upsertItems } });
+  assert.deepEqual(ordinals(await collected(fake.client.recordMany(events(3)))), upTo(3));
+  assert.equal((await fake.client.upsertItems([{ itemId: "a" }, { itemId: "b" }])).accepted, 2);
+});
+
+test("it loses patience with one who says nothing known", async () => {
+  const recordEvents = (call: Call): void => {
+    const saying = setInterval(() => call.write(create(RecordEventsResponseSchema, {})), 5);
+    call.on("cancelled", () => clearInterval(saying));
+    call.on("data", () => undefined);
+  };
+  using fake = await Fake.start({ events: { recordEvents } });
+  await assert.rejects(collected(fake.client.recordMany(events(3), { patience: 60 })), DeadlineExceeded);
+});
+
+test("an event that no request has room for is refused, and ends nothing else", async () => {
+  const ledger = new Ledger();
+  using fake = await Fake.start({ events: ledger });
+  const recorder = fake.client.recorder();
+  await recorder.put({ userId: "ada", type: "view", itemId: "a", eventId: "before" });
+  const huge = { userId: "ada", type: "review", text: "x".repeat(1 << 20), eventId: "huge" };
+  const isRefused = (error: unknown): boolean => error instanceof InvalidArgument && error.field === "event";
+  await assert.rejects(recorder.put(huge), isRefused);
+  await assert.rejects(fake.client.record(huge), isRefused);
+  await recorder.put({ userId: "ada", type: "view", itemId: "a", eventId: "after" });
+  assert.deepEqual(ordinals(await recorder.close()), [0, 1]);
+  assert.deepEqual(ledger.ids, ["before", "after"]);
 });
 
 test("items are sent over one stream, and refused ones are counted from the first of all", async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { create, toBinary, type DescMethod, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { create, toBinary, type DescMethod, type Message, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import {
   Metadata,
@@ -70,6 +70,12 @@ export function detailed(code: status, message: string): Status {
   });
 }
 
+/** Adds a field of a later contract to a message. */
+export function later<M extends Message>(message: M): M {
+  message.$unknown = [{ no: 1_000, wireType: 2, data: new Uint8Array([4, ...Buffer.from("news")]) }];
+  return message;
+}
+
 /** The service going away in the middle of a stream. */
 export function broken(): Refusal {
   return new Refusal(status.UNAVAILABLE, "gone");
@@ -78,11 +84,13 @@ export function broken(): Refusal {
 /** A server and a client of it; `using` ends both. */
 export class Fake implements Disposable {
   readonly client: Client;
+  readonly target: string;
   readonly #server: Server;
 
-  private constructor(server: Server, client: Client) {
+  private constructor(server: Server, target: string, options: ClientOptions) {
     this.#server = server;
-    this.client = client;
+    this.target = target;
+    this.client = new Client(target, options);
   }
 
   static async start(methods: Methods, options: ClientOptions = {}, credentials = ServerCredentials.createInsecure()) {
@@ -94,11 +102,11 @@ export class Fake implements Disposable {
     const port = await new Promise<number>((resolve, reject) =>
       server.bindAsync("localhost:0", credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
     );
-    return new Fake(server, new Client(`localhost:${port}`, options));
+    return new Fake(server, `localhost:${port}`, options);
   }
 
   [Symbol.dispose](): void {
-    this.client.close();
+    void this.client.close().catch(() => undefined); // a test that cares for its outcome has closed it before
     this.#server.forceShutdown();
   }
 }

@@ -117,6 +117,15 @@ test("updates that waited become one, with the details of all and the newest tri
   assert.equal(list.opening().resumeToken, "r4");
 });
 
+test("a repetition that finds an update waiting is passed over, but its token counts", () => {
+  const list = following();
+  const repeated = update(2, "a", "a", { resumeToken: "later", goingAway: true });
+  const given = list.accept(merged(update(2, "ab", "ab"), repeated));
+  assert.equal(given?.recommendations.length, 2);
+  assert.equal(list.goingAway, true);
+  assert.equal(list.opening().resumeToken, "later");
+});
+
 test("what waits is no longer than a list, however much was merged", () => {
   let waiting = update(1, "abc", "abc");
   for (let sequence = 2; sequence < 1_000; sequence += 1) {

@@ -37,6 +37,29 @@ test("what is in flight waits again after a break, before what waited", () => {
   assert.equal(outbox.settled, 1);
 });
 
+test("a request that is not full waits while as many are unanswered as the window has room for full ones", () => {
+  const outbox = filled(); // three at a time, ten unanswered
+  const sends = (element: number): boolean => {
+    outbox.put(element);
+    return outbox.due && outbox.take().length > 0;
+  };
+  assert.equal(outbox.due, false);
+  assert.deepEqual([1, 2, 3, 4, 5].map(sends), [true, true, true, false, false]);
+  assert.ok(sends(6)); // it is full
+  outbox.put(7);
+  outbox.settle(1);
+  assert.equal(outbox.due, false); // three are unanswered still
+  outbox.settle(1);
+  assert.equal(outbox.due, true);
+  assert.deepEqual(outbox.take(), [7]);
+  outbox.put(8);
+  assert.equal(outbox.due, false);
+  outbox.settle(3); // the first request that is left, and a part of the next one
+  assert.equal(outbox.due, true);
+  outbox.rewind();
+  assert.deepEqual([outbox.due, outbox.take()], [true, [6, 7, 8]]);
+});
+
 test("no more is settled than is in flight", () => {
   const outbox = filled(1, 2, 3, 4);
   outbox.take();
@@ -120,5 +143,6 @@ test("items are answered by request, and refused ones are counted from the first
   const refused = [{ index: 0, itemId: "c", error: { code: status.INVALID_ARGUMENT } }];
   const [answer] = exchange.answers(create(UpsertItemsResponseSchema, { refused }));
   assert.equal(answer?.refused[0]?.index, 2);
-  assert.throws(() => exchange.answers(create(UpsertItemsResponseSchema, {})), Internal);
+  assert.deepEqual(exchange.answers(create(UpsertItemsResponseSchema, {})), []); // no request is without items
+  assert.throws(() => exchange.answers(create(UpsertItemsResponseSchema, { accepted: 1 })), Internal);
 });

@@ -5,13 +5,14 @@ import { status, type ServerDuplexStream, type ServerWritableStream } from "@grp
 import { Cancelled, Client, DeadlineExceeded, Internal, InvalidArgument, Unavailable, type Update } from "penchant";
 import {
   StreamRecommendationsResponseSchema,
+  WatchRecommendationsResponseSchema,
   type StreamRecommendationsRequest,
   type StreamRecommendationsResponse,
   type StreamStart,
   type WatchRecommendationsRequest,
   type WatchRecommendationsResponse,
 } from "../src/gen/penchant/v1/recommendation_pb.js";
-import { Fake, Refusal, Told, broken } from "./fake.js";
+import { Fake, Refusal, Told, broken, later } from "./fake.js";
 
 type Call = ServerDuplexStream<StreamRecommendationsRequest, StreamRecommendationsResponse>;
 type Watched = ServerWritableStream<WatchRecommendationsRequest, WatchRecommendationsResponse>;
@@ -156,7 +157,7 @@ test("a signal ends a stream with its reason, closing the client with Cancelled"
   await Promise.all([next(aborted), next(cut)]);
   abort.abort(reason);
   await assert.rejects(aborted.next(), (error) => error === reason);
-  fake.client.close();
+  await fake.client.close();
   await assert.rejects(cut.next(), Cancelled);
 });
 
@@ -232,6 +233,77 @@ test("a slow reader is given the newest list, and may say what it showed of the 
   assert.deepEqual(
     script.said.map((one) => one.case === "shown" && Number(one.value.streamSequence)),
     [1, 40],
+  );
+});
+
+test("the next connection is told of no update that it does not know", async () => {
+  const script = new Script(
+    (call, said) => {
+      if (said.case === "open") {
+        call.write(update(1));
+      } else if (said.case === "change") {
+        call.write(update(2));
+      } else {
+        call.emit("error", broken());
+      }
+    },
+    (call, said) => void (said.case === "open" && call.write(update(3))),
+  );
+  using fake = await Fake.start({ recommendations: script });
+  using stream = fake.client.stream("ada");
+  const updates = stream[Symbol.asyncIterator]();
+  await next(updates);
+  stream.change({});
+  await next(updates);
+  stream.shown(2);
+  assert.equal((await next(updates)).sequence, 3);
+  [1, 2, 3].forEach((sequence) => stream.shown(1, sequence));
+  await until(() => script.said.length === 4);
+  assert.deepEqual(
+    script.said.slice(2).map((one) => one.case === "shown" && Number(one.value.streamSequence)),
+    [2, 3],
+  );
+});
+
+test("one who closes a stream is not given what waited", async () => {
+  const script = new Script((call) => [1, 2].forEach((sequence) => call.write(update(sequence))));
+  using fake = await Fake.start({ recommendations: script });
+  const given = [];
+  const stream = fake.client.stream("ada");
+  for await (const { sequence } of stream) {
+    given.push(sequence);
+    await until(() => newest(stream) === 2);
+    stream.close();
+  }
+  assert.equal(given.length, 1);
+});
+
+test("messages that say nothing known are skipped, and the stream goes on with its token", async () => {
+  const nothing = later(create(StreamRecommendationsResponseSchema, {}));
+  const script = new Script((call) => {
+    [nothing, later(update(script.starts.length)), nothing].forEach((one) => call.write(one));
+    call.emit("error", broken());
+  });
+  const watchRecommendations = (call: Watched): void => {
+    const silent = create(WatchRecommendationsResponseSchema, {});
+    [later(silent), create(WatchRecommendationsResponseSchema, rest(update(1))), silent].forEach((one) => call.write(one));
+    call.end();
+  };
+  using fake = await Fake.start({ recommendations: { ...script, watchRecommendations } }, { retries: 0 });
+  const sequences = [];
+  for await (const { sequence } of fake.client.stream("ada")) {
+    sequences.push(sequence);
+    if (sequence === 3) {
+      break;
+    }
+  }
+  for await (const { sequence } of fake.client.watch("ada")) {
+    sequences.push(sequence);
+  }
+  assert.deepEqual(sequences, [1, 2, 3, 1]);
+  assert.deepEqual(
+    script.starts.map(({ resumeToken }) => resumeToken),
+    ["", "r1", "r2"],
   );
 });
 

@@ -1,17 +1,20 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
-import { Client, Internal, InvalidArgument, NotFound, PenchantError, Unavailable, fromCall } from "penchant";
+import { Client, Internal, InvalidArgument, NotFound, PenchantError, Unavailable, fromCall, kafkaRecord } from "penchant";
 import { decodeEvent } from "../src/decode.js";
 import { encodeEvent, encodeItem, encodeOptions, eventBytes, itemBytes } from "../src/encode.js";
+import { ErrorInfoSchema, RetryInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
+import { StatusSchema } from "../src/gen/google/rpc/status_pb.js";
 import { ItemSchema } from "../src/gen/penchant/v1/catalog_pb.js";
 import { EventSchema } from "../src/gen/penchant/v1/event_pb.js";
 import { serviceConfig } from "../src/service-config.js";
 import { fromStatus } from "../src/status.js";
 import { LastWrites, MAX_USERS } from "../src/writes.js";
-import { Refusal, detailed } from "./fake.js";
+import { Refusal, detailed, later } from "./fake.js";
 
 const ROOT = new URL("../../", import.meta.url); // from dist/test
 
@@ -39,6 +42,24 @@ test("an event without an id gets one of its own", () => {
   assert.notEqual(ids[0], ids[1]);
   assert.match(ids[0] ?? "", /^[0-9a-f-]{36}$/);
   assert.equal(encodeEvent({ userId: "ada", type: "view", value: 0 }).value, 0);
+});
+
+test("the largest event that a request has room for is taken, and no larger one", () => {
+  const event = { userId: "ada", type: "view", eventId: "e", text: "" };
+  const frame = toBinary(EventSchema, encodeEvent({ ...event, text: "x".repeat(1_000_000) })).length - 1_000_000;
+  const largest = "x".repeat((1 << 20) - frame);
+  assert.equal(toBinary(EventSchema, encodeEvent({ ...event, text: largest })).length, 1 << 20);
+  assert.throws(() => encodeEvent({ ...event, text: `${largest}x` }), { name: "InvalidArgument", field: "event" });
+});
+
+test("a record for Kafka is the user and the event, with an id", () => {
+  const { key, value } = kafkaRecord({ ...FULL, userId: "美" });
+  assert.deepEqual([...key], [0xe7, 0xbe, 0x8e]);
+  assert.deepEqual(decodeEvent(fromBinary(EventSchema, value)), { ...FULL, userId: "美" });
+  const ids = [1, 2].map(() => fromBinary(EventSchema, kafkaRecord({ userId: "ada", type: "view" }).value).eventId);
+  assert.match(ids[0] ?? "", /^[0-9a-f-]{36}$/);
+  assert.notEqual(ids[0], ids[1]);
+  assert.throws(() => kafkaRecord({ userId: "", type: "view" }), { name: "InvalidArgument", field: "event.user_id" });
 });
 
 test("values that cannot be sent are refused", () => {
@@ -125,6 +146,16 @@ test("details that contradict the call's code, or cannot be read, are left aside
   const metadata = new Metadata();
   metadata.set("grpc-status-details-bin", Buffer.from([255]));
   assert.ok(fromCall(Object.assign(new Error(""), { code: 13, details: "", metadata })) instanceof Internal);
+});
+
+test("details, reasons and codes of a later service are passed over, or given as they are", () => {
+  const news = { $typeName: "google.protobuf.Any", typeUrl: "later/penchant.v9.News", value: new Uint8Array([255]) } as const;
+  const reason = anyPack(ErrorInfoSchema, later(create(ErrorInfoSchema, { reason: "NEWS" })));
+  const told = fromStatus(create(StatusSchema, { code: status.NOT_FOUND, message: "m", details: [news, reason] }));
+  assert.deepEqual([told.name, told.reason, told.field, told.retryAfter], ["NotFound", "NEWS", "", undefined]);
+  assert.equal(fromStatus(create(StatusSchema, { code: 99 })).name, "Internal");
+  const atOnce = anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: {} }));
+  assert.equal(fromStatus(create(StatusSchema, { code: 8, details: [atOnce] })).retryAfter, 0);
 });
 
 test("a connection that ends in the middle of a write is one that is gone", () => {

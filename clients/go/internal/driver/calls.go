@@ -14,8 +14,10 @@ import (
 
 func (d *driver) connect(asked request) (answer, error) {
 	var chosen []penchant.Option
+	timeout := 5 * time.Second
 	if asked.Timeout > 0 {
-		chosen = append(chosen, penchant.WithTimeout(time.Duration(asked.Timeout)*time.Millisecond))
+		timeout = time.Duration(asked.Timeout) * time.Millisecond
+		chosen = append(chosen, penchant.WithTimeout(timeout))
 	}
 	if asked.Retries != nil {
 		chosen = append(chosen, penchant.WithRetries(*asked.Retries))
@@ -40,7 +42,7 @@ func (d *driver) connect(asked request) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.clients[asked.Client] = client
+	d.clients[asked.Client], d.timeouts[asked.Client] = client, timeout
 	return answer{}, nil
 }
 

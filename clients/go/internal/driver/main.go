@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"time"
 
 	"penchant.dev/go"
 )
@@ -37,11 +38,14 @@ type request struct {
 	Batch          *int            `json:"batch"`
 	Window         *int            `json:"window"`
 	Watch          bool            `json:"watch"`
+	Lazy           bool            `json:"lazy"`
 	Within         int64           `json:"within"`
 	After          int64           `json:"after"`
 	Positions      int             `json:"positions"`
 	Sequence       uint64          `json:"sequence"`
 	Recommend      json.RawMessage `json:"recommend"`
+	What           string          `json:"what"`
+	Count          int             `json:"count"`
 }
 
 // answer is the object of an answer.
@@ -50,6 +54,7 @@ type answer map[string]any
 // driver holds what was opened, by name.
 type driver struct {
 	clients   map[string]*penchant.Client
+	timeouts  map[string]time.Duration // of the clients
 	recorders map[string]*recorder
 	streams   map[string]*stream
 }
@@ -77,6 +82,7 @@ var verbs = map[string]verb{
 	"change":         (*driver).change,
 	"close_stream":   (*driver).closeStream,
 	"raw":            (*driver).raw,
+	"measure":        (*driver).measure,
 }
 
 // do returns what a line is answered with.
@@ -109,12 +115,16 @@ func (p problem) Error() string { return p.kind + ": " + p.message }
 func errorOf(err error) answer {
 	told := answer{"kind": "Driver", "reason": "", "field": "", "message": err.Error(), "retry_after": nil}
 	var failure *penchant.Error
+	var left *penchant.UnansweredError
 	var own problem
 	switch {
 	case errors.As(err, &failure):
 		told["kind"], told["reason"], told["field"] = failure.Kind, failure.Reason, failure.Field
 		told["message"] = failure.Message
-		if failure.RetryAfter > 0 {
+		if errors.As(err, &left) {
+			told["message"] = left.Error() // it says how many
+		}
+		if failure.RetryAfter != nil {
 			told["retry_after"] = failure.RetryAfter.Milliseconds()
 		}
 	case errors.As(err, &own):
@@ -123,9 +133,19 @@ func errorOf(err error) answer {
 	return told
 }
 
+// leave ends as a good program does that defers the closing of its clients.
+func (d *driver) leave() error {
+	var failed []error
+	for _, client := range d.clients {
+		failed = append(failed, client.Close())
+	}
+	return errors.Join(failed...)
+}
+
 func run(ctx context.Context) error {
 	d := &driver{
-		clients: map[string]*penchant.Client{}, recorders: map[string]*recorder{}, streams: map[string]*stream{},
+		clients: map[string]*penchant.Client{}, timeouts: map[string]time.Duration{},
+		recorders: map[string]*recorder{}, streams: map[string]*stream{},
 	}
 	lines := json.NewDecoder(bufio.NewReader(os.Stdin))
 	answers := json.NewEncoder(os.Stdout)
@@ -133,6 +153,9 @@ func run(ctx context.Context) error {
 		var asked request
 		if err := lines.Decode(&asked); err != nil {
 			return fmt.Errorf("a request: %w", err)
+		}
+		if asked.Do == "leave" {
+			return d.leave()
 		}
 		if err := answers.Encode(d.do(ctx, asked)); err != nil {
 			return err

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"iter"
+	"math"
+	"sync"
 	"time"
 
 	"penchant.dev/go"
 )
-
-// quiet is how long nothing comes until what came last is taken to be the newest: long enough to connect anew.
-const quiet = 500 * time.Millisecond
 
 // update is an update, or how the stream ended.
 type update struct {
@@ -17,16 +16,23 @@ type update struct {
 	err error
 }
 
-// stream reads one update ahead of what it is asked for, and no more: the service feels a slow reader.
+// stream reads as updates come; a lazy one reads when it is asked, one at a time.
 type stream struct {
 	steered *penchant.Stream // nil: watches only
-	updates chan update      // closed when the stream has ended
 	leave   context.CancelFunc
+	asked   chan struct{} // nil: it is not lazy; holds at most one question
+
+	mu      sync.Mutex
+	updates []update      // that were read and not taken
+	arrived chan struct{} // holds at most one: something was read
 }
 
 func (d *driver) openStream(ctx context.Context, client *penchant.Client, asked request) (answer, error) {
 	ctx, leave := context.WithCancel(ctx)
-	opened := &stream{updates: make(chan update), leave: leave}
+	opened := &stream{leave: leave, arrived: make(chan struct{}, 1)}
+	if asked.Lazy {
+		opened.asked = make(chan struct{}, 1)
+	}
 	var updates iter.Seq2[*penchant.Update, error]
 	if asked.Watch {
 		updates = client.Watch(ctx, asked.UserID, asked.Options.value(), asked.reads()...)
@@ -40,26 +46,69 @@ func (d *driver) openStream(ctx context.Context, client *penchant.Client, asked 
 }
 
 func (s *stream) read(ctx context.Context, updates iter.Seq2[*penchant.Update, error]) {
-	defer close(s.updates)
+	if !s.wanted(ctx) {
+		return
+	}
 	for found, err := range updates {
-		select {
-		case s.updates <- update{found, err}:
-		case <-ctx.Done():
+		s.put(update{found, err})
+		if !s.wanted(ctx) {
 			return
 		}
 	}
+	s.put(update{nil, problem{"NoUpdate", "the stream has ended"}})
+}
+
+// wanted waits until a lazy stream is asked.
+func (s *stream) wanted(ctx context.Context) bool {
+	if s.asked == nil {
+		return true
+	}
+	select {
+	case <-s.asked:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *stream) put(one update) {
+	s.mu.Lock()
+	s.updates = append(s.updates, one)
+	s.mu.Unlock()
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// collect takes so many updates off the front at most.
+func (s *stream) collect(most int) []update {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most = min(most, len(s.updates))
+	taken := s.updates[:most]
+	s.updates = s.updates[most:]
+	return taken
 }
 
 // take returns the next update within a time.
 func (s *stream) take(within time.Duration) (*penchant.Update, error) {
-	select {
-	case found, open := <-s.updates:
-		if !open {
-			return nil, problem{"NoUpdate", "the stream has ended"}
+	late := time.After(within)
+	for {
+		if taken := s.collect(1); len(taken) > 0 {
+			return taken[0].Update, taken[0].err
 		}
-		return found.Update, found.err
-	case <-time.After(within):
-		return nil, problem{"NoUpdate", ""}
+		if s.asked != nil {
+			select {
+			case s.asked <- struct{}{}:
+			default:
+			}
+		}
+		select {
+		case <-s.arrived:
+		case <-late:
+			return nil, problem{"NoUpdate", ""}
+		}
 	}
 }
 
@@ -76,6 +125,7 @@ func (d *driver) next(_ context.Context, _ *penchant.Client, asked request) (ans
 	if err != nil {
 		return nil, err
 	}
+	time.Sleep(time.Duration(asked.After) * time.Millisecond)
 	found, err := opened.take(time.Duration(asked.Within) * time.Millisecond)
 	if err != nil {
 		return nil, err
@@ -89,20 +139,15 @@ func (d *driver) latest(_ context.Context, _ *penchant.Client, asked request) (a
 		return nil, err
 	}
 	time.Sleep(time.Duration(asked.After) * time.Millisecond)
-	newest, err := opened.take(quiet)
-	if err != nil {
-		return nil, err
+	read := opened.collect(math.MaxInt)
+	if len(read) == 0 {
+		return nil, problem{"NoUpdate", ""}
 	}
-	for {
-		newer, err := opened.take(quiet)
-		if own, ok := err.(problem); ok && own.kind == "NoUpdate" {
-			return updateOf(newest), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		newest = newer
+	newest := read[len(read)-1]
+	if newest.err != nil {
+		return nil, newest.err
 	}
+	return updateOf(newest.Update), nil
 }
 
 func (d *driver) shown(_ context.Context, _ *penchant.Client, asked request) (answer, error) {
