@@ -203,3 +203,16 @@ def test_of_many_users_the_oldest_are_forgotten() -> None:
     writes.note("u0", "again")
     writes.note("new", "t")
     assert [writes.token(user, "") for user in ("u0", "u1", "u2", "new", "stranger")] == ["again", "", "t2", "t", ""]
+
+
+async def test_events_that_come_one_by_one_share_requests_while_answers_are_due(
+    client: aio.Client, service: FakeService
+) -> None:
+    async with client.recorder(batch=10, window=20) as recorder:
+        for number in range(200):
+            await recorder.put(view(number))
+            await asyncio.sleep(0)  # whoever sends is given its turn
+        await recorder.flush()
+    requests = [len(one.events) for one in service.knowledge.requests if isinstance(one, event_pb2.RecordEventsRequest)]
+    assert sum(requests) == 200
+    assert len(requests) < 60

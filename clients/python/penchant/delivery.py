@@ -1,9 +1,9 @@
 """Carries elements over a stream in both directions until all are answered, through as many connections as it takes.
 
 The rules: at most ``window`` elements are on their way or answered but not yet collected; requests are filled with what
-is there, without waiting for more; UNAVAILABLE, or a stream that the service ends early, opens the next connection,
-which begins with the oldest element that was not answered (see :mod:`penchant.outbox`). It gives up when the service
-was never heard after ``retries`` more attempts, or when something waits for an answer longer than ``patience``.
+is there, and under load with what comes meanwhile; UNAVAILABLE, or a stream that the service ends early, opens the next
+connection, which begins with the oldest element that was not answered (see :mod:`penchant.outbox`). It gives up when the
+service was never heard after ``retries`` more attempts, or when something waits for an answer longer than ``patience``.
 """
 
 import asyncio
@@ -193,7 +193,7 @@ class Delivery(Generic[Sent, Request, Response, Answer]):
         # A failed write says less than the status that the reader is about to see.
         with suppress(grpc.RpcError, asyncio.InvalidStateError):
             while True:
-                await self._until(lambda: self._outbox.waiting or self._closed)
+                await self._until(lambda: self._outbox.due or (self._closed and not self._outbox.waiting))
                 if not self._outbox.waiting:
                     await call.done_writing()
                     return

@@ -44,6 +44,7 @@ class Outbox(Generic[Sent]):
         """How many elements were answered so far: the position of the oldest one that was not."""
         self._waiting: deque[Sent] = deque()
         self._in_flight: deque[Sent] = deque()
+        self._requests: deque[int] = deque()  # how many elements of each request are not answered
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._in_flight)
@@ -52,6 +53,15 @@ class Outbox(Generic[Sent]):
     def waiting(self) -> bool:
         """True when something is to be sent."""
         return bool(self._waiting)
+
+    @property
+    def due(self) -> bool:
+        """True when the next request may go: a full one at once, another while few requests are unanswered.
+
+        So a lone element does not wait, and under load requests fill up instead of becoming many of one element.
+        """
+        few = len(self._requests) < self.window // self.batch
+        return len(self._waiting) >= self.batch or (few and self.waiting)
 
     def put(self, element: Sent) -> None:
         """Add an element behind all others."""
@@ -67,6 +77,7 @@ class Outbox(Generic[Sent]):
                 break
             taken.append(self._waiting.popleft())
         self._in_flight.extend(taken)
+        self._requests.append(len(taken))
         return taken
 
     @property
@@ -79,12 +90,18 @@ class Outbox(Generic[Sent]):
         if count > len(self._in_flight):
             raise Internal(f"the service answered {count} elements where {len(self._in_flight)} were sent")
         self.settled += count
+        left = count
+        while left and left >= self._requests[0]:
+            left -= self._requests.popleft()
+        if left:
+            self._requests[0] -= left
         return [self._in_flight.popleft() for _ in range(count)]
 
     def rewind(self) -> None:
         """Let everything in flight wait again, in the same order."""
         self._waiting.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
+        self._requests.clear()
 
 
 class Exchange(ABC, Generic[Sent, Request, Response, Answer]):
