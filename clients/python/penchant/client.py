@@ -130,8 +130,8 @@ class Client:
     def recorder(self, *, batch: int = 100, window: int = 1_000, patience: float = 60.0) -> Iterator["Recorder"]:
         """Return a long stream of events to put them on one by one: use it in ``with``, which flushes at its end.
 
-        Requests are filled with what is there, under load with what comes meanwhile, up to ``batch`` events, 1–1,000; at most ``window`` are
-        not acknowledged. ``patience`` is as for :meth:`record_many`.
+        Requests hold at most ``batch`` events, 1–1,000: what is there, under load what comes meanwhile; at most
+        ``window`` are not acknowledged. ``patience`` is as for :meth:`record_many`.
         """
         recorder = self._client.recorder(batch=batch, window=window, patience=patience)
         try:
