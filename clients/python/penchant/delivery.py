@@ -3,7 +3,8 @@
 The rules: at most ``window`` elements are on their way or answered but not yet collected; requests are filled with what
 is there, and under load with what comes meanwhile; UNAVAILABLE, or a stream that the service ends early, opens the next
 connection, which begins with the oldest element that was not answered (see :mod:`penchant.outbox`). It gives up when
-the service was never heard after ``retries`` more attempts, or when something waits for an answer longer than ``patience``.
+the service was never heard after ``retries`` more attempts, or when something waits for an answer longer than
+``patience``.
 """
 
 import asyncio
