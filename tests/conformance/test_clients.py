@@ -1,6 +1,8 @@
 """Every client whose tools are on this machine, against every case; and bugs that are planted are found."""
 
 import math
+import re
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -68,6 +70,35 @@ def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path) -> None:
 def test_a_clients_own_tests_pass(language: str, built: Callable[[Language], Path]) -> None:
     out = built(LANGUAGES[language])
     told(LANGUAGES[language].test, LANGUAGES[language], out)
+
+
+FIRST = "127.0.0.1:50551"
+"""Where first examples look for a service: what ``penchant up`` listens on."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_example_of_a_readme_is_short_and_runs(
+    language: str, built: Callable[[Language], Path], tmp_path: Path
+) -> None:
+    chosen = LANGUAGES[language]
+    out = built(chosen)
+    readme = (chosen.folder / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(\w+)[\w,]*\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    first = next(block for fence, block in blocks if fence != "sh" and FIRST in block)
+    said = [
+        line for line in first.splitlines() if line.strip(" }") and not line.startswith(("import", "use", "package"))
+    ]
+    assert len(said) <= 15
+    with socket.socket() as taken:
+        if taken.connect_ex(("127.0.0.1", 50551)) == 0:
+            pytest.skip(f"somebody listens on {FIRST}, where first examples look for a service")
+    service = Service(tmp_path, 50551)
+    service.start()
+    try:
+        heard = told([chosen.first or (sys.executable, "-c", first)], chosen, out)
+    finally:
+        service.end()
+    assert re.search(r"\bsocks?\b", heard, re.IGNORECASE)
 
 
 async def test_what_a_client_costs_is_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ class Language:
     build: tuple[tuple[str, ...], ...]
     run: tuple[str, ...]
     test: tuple[tuple[str, ...], ...]
+    first: tuple[str, ...] = ()
+    """Runs the first example of its README."""
 
     @property
     def missing(self) -> list[str]:
@@ -51,6 +53,7 @@ def languages() -> list[Language]:
                 build=tuple(map(tuple, told.get("build", ()))),
                 run=tuple(told["run"]),
                 test=tuple(map(tuple, told.get("test", ()))),
+                first=tuple(told.get("first", ())),
             )
         )
     return sorted(found, key=lambda one: one.name)
@@ -172,8 +175,9 @@ def driving(language: Language, out: Path) -> Iterator[Driver]:
         driver.end()
 
 
-def told(steps: Sequence[tuple[str, ...]], language: Language, out: Path) -> None:
-    """Run commands of a client in its folder. Raises ``Failed`` with what they said."""
+def told(steps: Sequence[tuple[str, ...]], language: Language, out: Path) -> str:
+    """Run commands of a client in its folder; return what they said. Raises ``Failed`` with it where one fails."""
+    said = ""
     for step in steps:
         command = [part.format(out=out, python=sys.executable, root=ROOT) for part in step]
         done = subprocess.run(  # noqa: S603
@@ -181,3 +185,5 @@ def told(steps: Sequence[tuple[str, ...]], language: Language, out: Path) -> Non
         )
         if done.returncode:
             raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4_000:]}")
+        said += done.stdout
+    return said
