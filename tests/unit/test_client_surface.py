@@ -134,6 +134,8 @@ def test_an_event_becomes_a_record_of_the_topic() -> None:
     event = event_pb2.Event.FromString(value)
     assert (key.decode(), event.user_id, event.type, event.item_id) == ("梅", "梅", "view", "tent")
     assert event.event_id
+    with pytest.raises(errors.InvalidArgument, match=r"event\.user_id: is empty"):
+        penchant.kafka_record(penchant.Event("", "view"))
 
 
 def test_an_event_that_no_request_has_room_for_is_refused_by_name() -> None:

@@ -89,9 +89,11 @@ def kafka_record(value: model.Event | event_pb2.Event) -> tuple[bytes, bytes]:
     """Return key and value of the record that says the same to Penchant's topic of events; see docs/producing.md.
 
     Give them to a producer with Kafka's own partitioner, murmur2, and the header ``content-type``
-    ``application/x-protobuf``. Raises what :func:`event` raises.
+    ``application/x-protobuf``. Raises what :func:`event` raises, and InvalidArgument for an event without a user.
     """
     message = event(value)
+    if not message.user_id:
+        raise InvalidArgument("event.user_id: is empty, and it is the key", field="event.user_id")
     return message.user_id.encode(), message.SerializeToString()
 
 

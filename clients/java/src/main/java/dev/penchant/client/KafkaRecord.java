@@ -16,8 +16,12 @@ public record KafkaRecord(byte[] key, byte[] value) {
      *
      * @param event the event
      * @return its record
+     * @throws InvalidArgumentException if it has no user, which is the key, or is above 1 MiB
      */
     public static KafkaRecord of(Event event) {
+        if (event.userId().isEmpty()) {
+            throw Errors.invalid("event.user_id", "is empty, and it is the key");
+        }
         return new KafkaRecord(event.userId().getBytes(StandardCharsets.UTF_8), Encode.event(event).toByteArray());
     }
 }

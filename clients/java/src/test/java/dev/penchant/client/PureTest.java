@@ -132,6 +132,8 @@ class PureTest {
         dev.penchant.v1.Event value = dev.penchant.v1.Event.parseFrom(record.value());
         assertEquals("shoe", value.getItemId());
         assertFalse(value.getEventId().isEmpty());
+        var refused = assertThrows(InvalidArgumentException.class, () -> KafkaRecord.of(Event.of("", "view")));
+        assertEquals("event.user_id", refused.field());
     }
 
     @Test
