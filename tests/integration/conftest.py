@@ -83,7 +83,11 @@ class Client:
         return [told async for answer in self.events.RecordEvents(iter(requests)) for told in answer.acknowledgements]
 
     async def upsert(self, *items: catalog_pb2.Item) -> list[catalog_pb2.UpsertItemsResponse]:
-        return [r async for r in self.items.UpsertItems(iter([catalog_pb2.UpsertItemsRequest(items=items)]))]
+        # Written, not iterated over: gRPC tells of a call that ends early while it reads an iterator as cancelled.
+        call = self.items.UpsertItems(None)
+        await call.write(catalog_pb2.UpsertItemsRequest(items=items))
+        await call.done_writing()
+        return [answer async for answer in call]
 
     async def recommend(self, user_id: str, **options: Any) -> recommendation_pb2.RecommendResponse:
         request = recommendation_pb2.RecommendRequest(
