@@ -5,12 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from penchant_bench.neighbours.drivers import Failed, Language, driving, languages, told
-from penchant_bench.neighbours.process import free_port
+from penchant_bench.neighbours.drivers import Failed, Language, languages, told
 from rich.console import Console
 from rich.table import Table
 
-from tests.conformance.player import Play, Service, cases
+from tests.conformance.player import cases, play
 
 
 def main() -> int:
@@ -47,16 +46,10 @@ def main() -> int:
 def _played(language: Language, case: dict[str, object], out: Path) -> str:
     """Return why a case failed; empty: it did not."""
     with tempfile.TemporaryDirectory() as data:
-        service = Service(Path(data), free_port(), case)
-        if not case.get("absent"):
-            service.start()
         try:
-            with driving(language, out) as driver:
-                Play(case, driver, service).run()
+            play(case, language, out, Path(data))
         except Failed as error:
             return str(error)
-        finally:
-            service.end()
     return ""
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penchant_bench.neighbours.drivers import ROOT, Driver, Failed
+from penchant_bench.neighbours.drivers import ROOT, Driver, Failed, Language, driving
+from penchant_bench.neighbours.process import free_port
 
 CASES = Path(__file__).parent / "cases"
 CATALOGUE = Path(__file__).parent / "catalogue.json"
@@ -212,6 +213,18 @@ class Play:
 
 
 _JUDGED = {"gives", "error", "keep", "meanwhile", "takes_at_most", "comes", "until"}
+
+
+def play(case: Mapping[str, Any], language: Language, out: Path, folder: Path) -> None:
+    """Play a case against a client and a service of its own, whose data is in *folder*. Raises ``Failed``."""
+    service = Service(folder, free_port(), case)
+    try:
+        if not case.get("absent"):
+            service.start()
+        with driving(language, out) as driver:
+            Play(case, driver, service).run()
+    finally:
+        service.end()
 
 
 def matched(found: Any, wanted: Any, where: str) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from penchant_bench.neighbours.drivers import ROOT, Failed, Language, driving, languages, told
-from penchant_bench.neighbours.process import free_port
+from penchant_bench.neighbours.drivers import ROOT, Failed, Language, languages, told
 from penchant_bench.speed import clients
 from penchant_bench.speed.figure import Options
 
 from tests.conformance.planted import BUGS
-from tests.conformance.player import Play, Service, cases, matched
+from tests.conformance.player import Service, cases, matched, play
 
 LANGUAGES = {one.name: one for one in languages()}
 CASES = {case["name"]: case for case in cases()}
@@ -39,23 +38,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Language], Path
     return build
 
 
-def play(case: dict[str, Any], language: Language, out: Path, folder: Path) -> None:
-    service = Service(folder / "service", free_port(), case)
-    try:
-        if not case.get("absent"):
-            service.start()
-        with driving(language, out) as driver:
-            Play(case, driver, service).run()
-    finally:
-        service.end()
-
-
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_client_answers_as_all_do(
     language: str, case: str, built: Callable[[Language], Path], tmp_path: Path
 ) -> None:
-    play(CASES[case], LANGUAGES[language], built(LANGUAGES[language]), tmp_path)
+    play(CASES[case], LANGUAGES[language], built(LANGUAGES[language]), tmp_path / "service")
 
 
 @pytest.mark.parametrize("bug", BUGS)
@@ -63,7 +51,7 @@ def test_a_bug_that_is_planted_is_found(bug: str, tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tests.conformance.planted", bug)
     planted = replace(LANGUAGES["Python"], folder=ROOT, run=command)
     with pytest.raises(Failed):
-        play(CASES[BUGS[bug][1]], planted, tmp_path, tmp_path)
+        play(CASES[BUGS[bug][1]], planted, tmp_path, tmp_path / "service")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

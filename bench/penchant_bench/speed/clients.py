@@ -6,8 +6,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,16 +68,11 @@ async def measure(options: Options) -> Figures:
     return dict(sorted(figures.items(), key=lambda pair: pair[0].partition(":")[0]))
 
 
-class _driven(ExitStack):  # noqa: N801 a context manager that is used like a function
-    """The drivers of all clients."""
-
-    def __init__(self, chosen: list[Language], out: Path) -> None:
-        super().__init__()
-        self._chosen, self._out = chosen, out
-
-    def __enter__(self) -> Drivers:  # type: ignore[override]
-        super().__enter__()
-        return {language.name: self.enter_context(driving(language, self._out)) for language in self._chosen}
+@contextmanager
+def _driven(chosen: Sequence[Language], out: Path) -> Iterator[Drivers]:
+    """Run the drivers of all clients."""
+    with ExitStack() as stack:
+        yield {language.name: stack.enter_context(driving(language, out)) for language in chosen}
 
 
 def _costs(language: Language, out: Path, server: Server, options: Options) -> Figures:
